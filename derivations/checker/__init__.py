@@ -1,0 +1,1 @@
+"""Judges statements; knows nothing of reinforcement learning."""

@@ -1,0 +1,458 @@
+"""Inequalities and cases over the reals, by Z3.
+
+A polynomial in normal form becomes a real expression: each atom is a real variable, each closed sum is one too, with the
+facts that its domain gives it. Logarithms and exponentials are variables bound by the tangent of the logarithm,
+log u ≤ u − 1 with equality at u = 1 only, at every ratio of the arguments that occur; this one fact about the logarithm
+is itself proved in `calculus`. Z3 is asked for a point where the claim fails: none means proved, anything else nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import product
+from math import lcm
+from typing import Any
+
+import z3
+
+from derivations.checker import reals
+from derivations.checker.normal_form import (
+    Atom,
+    Composite,
+    Exponent,
+    LogPrime,
+    Monomial,
+    Nonzero,
+    Normaliser,
+    Polynomial,
+    atom_indices,
+    atom_key,
+    collect,
+    constant,
+    polynomial_indices,
+    raws_of,
+    rename_atom,
+)
+from derivations.checker.statement import Hypothesis
+from derivations.checker.terms import (
+    Add,
+    Apply,
+    Delta,
+    Exp,
+    Expectation,
+    Index,
+    Indicator,
+    Length,
+    Multiply,
+    Number,
+    Power,
+    Size,
+    Sum,
+    Term,
+    substitute,
+)
+
+TIMEOUT_MS = 4000
+
+Z3 = Any  # z3 carries no types
+
+
+class Encoding:
+    """Polynomials as Z3 expressions, with everything that is known of their atoms."""
+
+    def __init__(self, normaliser: Normaliser, guards: frozenset[Apply] = frozenset()) -> None:
+        self.normaliser = normaliser
+        self.guards = guards
+        self.facts: list[Z3] = []
+        self._variables: dict[object, Z3] = {}
+        self._inverses: dict[str, Z3] = {}
+        self._logs: list[tuple[Z3, Z3]] = []
+
+    def polynomial(self, polynomial: Polynomial) -> Z3:
+        """A polynomial as a real expression."""
+        total: Z3 = z3.RealVal(0)
+        for monomial in polynomial.monomials:
+            total = total + self._monomial(monomial)
+        return total
+
+    def relation(self, polynomial: Polynomial, relation: str) -> Z3:
+        """polynomial relation 0."""
+        return _compare(self.polynomial(polynomial), relation)
+
+    def _monomial(self, monomial: Monomial) -> Z3:
+        value: Z3 = _rational(monomial.coefficient)
+        bound = set(monomial.binders)
+        inside = []
+        for atom, exponent in monomial.factors:
+            if bound & atom_indices(atom):
+                inside.append((atom, exponent))
+            else:
+                value = value * self._power(atom, exponent)
+        if not monomial.binders:
+            return value
+        closed = Monomial(Fraction(1), monomial.binders, tuple(inside))
+        return value * self._closed_sum(closed)
+
+    def _closed_sum(self, monomial: Monomial) -> Z3:
+        def facts(variable: Z3) -> Iterator[Z3]:
+            single = Polynomial((monomial,), 0)
+            if self.normaliser.is_positive(single, self.guards):
+                yield variable > 0
+            elif self.normaliser.is_nonnegative(single, self.guards):
+                yield variable >= 0
+
+        return self._variable(monomial, "sum", facts)
+
+    def _variable(self, key: object, name: str, facts: Any) -> Z3:
+        if key not in self._variables:
+            variable = z3.Real(f"{name}{len(self._variables)}")
+            self._variables[key] = variable
+            self.facts.extend(facts(variable))
+        return self._variables[key]
+
+    def _power(self, atom: Atom, exponent: Exponent) -> Z3:
+        if isinstance(atom, Composite) and atom.kind == "exp":
+            return self._exponential(atom, Fraction(exponent))
+        value = self._atom(atom)
+        if exponent < 0:
+            value = self._inverse(value)
+        result = value
+        for _ in range(abs(int(exponent)) - 1):
+            result = result * value
+        return result
+
+    def _inverse(self, value: Z3) -> Z3:
+        key = value.sexpr()
+        if key not in self._inverses:
+            inverse = z3.Real(f"inverse{len(self._inverses)}")
+            self._inverses[key] = inverse
+            self.facts.append(z3.If(value == 0, inverse == 0, value * inverse == 1))
+            self.facts.append(z3.Implies(value > 0, inverse > 0))
+        return self._inverses[key]
+
+    def _atom(self, atom: Atom) -> Z3:
+        match atom:
+            case Apply():
+                return self._variable(atom, "f", lambda v: self._domain(atom, v))
+            case Nonzero(inner):
+                return z3.If(self._atom(inner) != 0, z3.RealVal(1), z3.RealVal(0))
+            case Delta():
+                return self._variable(atom, "delta", lambda v: [z3.Or(v == 0, v == 1)])
+            case Size():
+                return self._variable(atom, "size", lambda v: [v >= 1])
+            case Length():
+                return self._variable(atom, "length", lambda v: [v >= 0])
+            case LogPrime(prime):
+                return self._log_of_prime(prime)
+            case Composite("log", (inside,)):
+                return self._logarithm(atom, inside)
+            case Composite("sum", (inside,)):
+                return self.polynomial(inside)
+            case Composite("minimum" | "maximum", parts):
+                return self._extremum(atom.kind, [self.polynomial(part) for part in parts])
+            case Composite("negative", (inside,)):
+                return z3.If(self.polynomial(inside) < 0, z3.RealVal(1), z3.RealVal(0))
+            case Composite("exp", _):
+                return self._exponential(atom, Fraction(1))
+        return self._variable(atom, "opaque", lambda v: [])
+
+    def _domain(self, node: Apply, variable: Z3) -> Iterator[Z3]:
+        if node.order:
+            return
+        domain = node.function.domain
+        if domain.lower is not None:
+            lower = _rational(domain.lower)
+            yield variable > lower if domain.lower_open else variable >= lower
+        if domain.upper is not None:
+            upper = _rational(domain.upper)
+            yield variable < upper if domain.upper_open else variable <= upper
+        facts = self.normaliser.facts
+        if facts.positive(node, self.guards):
+            yield variable > 0
+        elif facts.nonzero(node, self.guards):
+            yield variable != 0
+        for other in [a for a in self._variables if isinstance(a, Apply) and a != node and not a.order]:
+            if facts.positive(node, (other,)):
+                yield z3.Implies(self._variables[other] != 0, variable > 0)
+            if facts.positive(other, (node,)):
+                yield z3.Implies(variable != 0, self._variables[other] > 0)
+
+    @staticmethod
+    def _extremum(kind: str, values: Sequence[Z3]) -> Z3:
+        best = values[0]
+        for value in values[1:]:
+            best = z3.If(value < best if kind == "minimum" else value > best, value, best)
+        return best
+
+    def _log_of_prime(self, prime: int) -> Z3:
+        def facts(variable: Z3) -> list[Z3]:
+            ball = reals.ball(reals.log(reals.real(prime)))  # type: ignore[arg-type]
+            scale = 10**12
+            floor = int((ball * scale).floor().unique_fmpz())
+            return [variable > z3.Q(floor, scale), variable < z3.Q(floor + 1, scale)]
+
+        known = ("prime", prime) in self._variables
+        variable = self._variable(("prime", prime), "log", facts)
+        if not known:
+            self._bound_logarithm(z3.RealVal(prime), variable)
+        return variable
+
+    def _logarithm(self, atom: Atom, inside: Polynomial) -> Z3:
+        if atom not in self._variables:
+            argument = self.polynomial(inside)
+            variable = self._variable(atom, "log", lambda v: [])
+            if self.normaliser.is_positive(inside, self.guards):
+                self.facts.append(argument > 0)
+            self._bound_logarithm(argument, variable)
+        return self._variables[atom]
+
+    def _bound_logarithm(self, argument: Z3, variable: Z3) -> None:
+        """log u − log v ≤ u/v − 1, strictly where u ≠ v, for every pair of arguments, 1 among them."""
+        for other_argument, other in [(z3.RealVal(1), z3.RealVal(0)), *self._logs]:
+            both = z3.And(argument > 0, other_argument > 0)
+            for u, log_u, v, log_v in (
+                (argument, variable, other_argument, other),
+                (other_argument, other, argument, variable),
+            ):
+                self.facts.append(z3.Implies(both, (log_u - log_v) * v <= u - v))
+                self.facts.append(z3.Implies(z3.And(both, u != v), (log_u - log_v) * v < u - v))
+        self._logs.append((argument, variable))
+
+    def _exponential(self, atom: Composite, power: Fraction) -> Z3:
+        """exp(power · base) as an integer power of exp(base / n), one n for a base."""
+        (base,) = atom.parts
+        denominator = lcm(power.denominator, 1)
+        key = ("exp", base, denominator)
+        if key not in self._variables:
+            exponent = self.polynomial(base) / denominator
+            variable = self._variable(key, "exp", lambda v: [v > 0])
+            self._bound_logarithm(variable, exponent)
+        unit = self._variables[key]
+        times = int(power * denominator)
+        if times < 0:
+            unit = self._inverse(unit)
+        result = unit
+        for _ in range(abs(times) - 1):
+            result = result * unit
+        return result
+
+
+def _rational(value: Fraction) -> Z3:
+    return z3.Q(value.numerator, value.denominator)
+
+
+def _compare(value: Z3, relation: str) -> Z3:
+    match relation:
+        case "=":
+            return value == 0
+        case "≠":
+            return value != 0
+        case "<":
+            return value < 0
+        case "≤":
+            return value <= 0
+        case ">":
+            return value > 0
+        case _:
+            return value >= 0
+
+
+def decide(
+    polynomial: Polynomial,
+    relation: str,
+    normaliser: Normaliser,
+    hypotheses: Iterable[Hypothesis] = (),
+    guards: frozenset[Apply] = frozenset(),
+    indices: Iterable[Index] = (),
+) -> bool:
+    """Whether `polynomial relation 0` holds for all values of its atoms that satisfy the hypotheses."""
+    encoding = Encoding(normaliser, guards)
+    goal = encoding.relation(polynomial, relation)
+    known = [
+        condition
+        for hypothesis in hypotheses
+        for condition in _instances(hypothesis, encoding, {*indices, *polynomial_indices(polynomial)})
+    ]
+    solver = z3.Solver()
+    solver.set("timeout", TIMEOUT_MS)
+    solver.add(*encoding.facts, *known, z3.Not(goal))
+    return solver.check() == z3.unsat
+
+
+def _instances(hypothesis: Hypothesis, encoding: Encoding, present: set[Index]) -> Iterator[Z3]:
+    """A hypothesis at every choice of the indices that are present."""
+    choices = [sorted((i for i in present if i.sort == own.sort), key=lambda i: i.name) for own in hypothesis.for_all]
+    for values in product(*choices):
+        at = dict(zip(hypothesis.for_all, values, strict=True))
+        normaliser = encoding.normaliser
+        difference = normaliser.difference(substitute(hypothesis.left, at), substitute(hypothesis.right, at))
+        condition = encoding.relation(difference, hypothesis.relation)
+        if hypothesis.given is not None:
+            given = hypothesis.given
+            where = normaliser.difference(substitute(given.left, at), substitute(given.right, at))
+            condition = z3.Implies(encoding.relation(where, given.relation), condition)
+        yield condition
+
+
+# --- sums -----------------------------------------------------------------------------------------------------------
+
+
+def decide_sum(
+    polynomial: Polynomial,
+    relation: str,
+    normaliser: Normaliser,
+    hypotheses: Sequence[Hypothesis] = (),
+    strict_at: Index | None = None,
+) -> bool:
+    """Whether `Σ_y f(y) relation 0`, for ≥ or >, because f(y) ≥ 0 at every y (and f > 0 at the index `strict_at`).
+
+    Constants are put under the sum with the help of a law on the same set, and a law may be exchanged for another:
+    the sums stay what they were, because each law sums to one.
+    """
+    if relation in ("≤", "<"):
+        return decide_sum(_minus(polynomial), {"≤": "≥", "<": ">"}[relation], normaliser, hypotheses, strict_at)
+    if relation not in ("≥", ">") or (relation == ">" and strict_at is None):
+        return False
+    for binder, summand in _summands(polynomial):
+        for candidate in _with_laws(binder, summand, normaliser):
+            if not decide(candidate, "≥", normaliser, hypotheses, indices=(binder,)):
+                continue
+            if relation == "≥":
+                return True
+            assert strict_at is not None
+            if strict_at.sort == binder.sort:
+                there = collect(
+                    (c, b, {_at(a, binder, strict_at): e for a, e in f.items()}) for c, b, f in raws_of(candidate)
+                )
+                if decide(there, ">", normaliser, hypotheses, indices=(strict_at,)):
+                    return True
+    return False
+
+
+def _at(atom: Atom, binder: Index, index: Index) -> Atom:
+    return rename_atom(atom, {binder: index})
+
+
+def _minus(polynomial: Polynomial) -> Polynomial:
+    return collect((-c, b, f) for c, b, f in raws_of(polynomial))
+
+
+def _summands(polynomial: Polynomial) -> Iterator[tuple[Index, tuple[Polynomial, Polynomial]]]:
+    """Ways to read a polynomial as Σ_y f(y) + constant: the index y, f, and the constant."""
+    sorts = {b.sort for m in polynomial.monomials for b in m.binders}
+    for sort in sorted(sorts, key=lambda s: s.name):
+        binder = Index("·summed", sort)
+        inside = []
+        outside = []
+        for coefficient, binders, factors in raws_of(polynomial):
+            own = next((b for b in binders if b.sort == sort), None)
+            if own is None:
+                outside.append((coefficient, binders, factors))
+                continue
+            rest = tuple(b for b in binders if b != own)
+            inside.append((coefficient, rest, {_at(a, own, binder): e for a, e in factors.items()}))
+        yield binder, (collect(inside), collect(outside))
+
+
+def _with_laws(
+    binder: Index, summand: tuple[Polynomial, Polynomial], normaliser: Normaliser
+) -> Iterator[Polynomial]:
+    """f(y) plus the constant times a law, and with one law exchanged for another, so that the sum stays the same."""
+    inside, outside = summand
+    laws = sorted(
+        {
+            atom
+            for m in inside.monomials
+            for atom in applications(m)
+            if atom.function.law == 1 and not atom.order and atom.arguments[0] == binder
+        },
+        key=lambda a: atom_key(a),
+    )
+    scales = _law_scales(inside, laws)
+    starts = [raws_of(inside) + _by_law(outside, law, normaliser) for law in laws] if outside else [raws_of(inside)]
+    for start in starts:
+        yield normaliser.reduce(start)
+        for first in laws:
+            for second in laws:
+                if first == second:
+                    continue
+                for scale in scales:
+                    moved = _by_law(scale, first, normaliser) + _by_law(_minus(scale), second, normaliser)
+                    yield normaliser.reduce(start + moved)
+
+
+def applications(monomial: Monomial) -> Iterator[Apply]:
+    """The functions at indices that stand in a monomial, at any depth."""
+    pending: list[Atom] = [atom for atom, _ in monomial.factors]
+    while pending:
+        atom = pending.pop()
+        if isinstance(atom, Apply):
+            yield atom
+        elif isinstance(atom, Nonzero):
+            pending.append(atom.atom)
+        elif isinstance(atom, Composite):
+            pending.extend(a for part in atom.parts for m in part.monomials for a, _ in m.factors)
+
+
+def _law_scales(inside: Polynomial, laws: Sequence[Apply]) -> list[Polynomial]:
+    """What multiplies p·log p in the summand: the scale at which laws are exchanged."""
+    found = [collect([(Fraction(1), (), {})])]
+    for monomial in inside.monomials:
+        kept = {a: e for a, e in monomial.factors if not any(law.arguments[0] in atom_indices(a) for law in laws)}
+        if not monomial.binders:
+            scale = collect([(abs(monomial.coefficient), (), kept)])
+            if scale not in found:
+                found.append(scale)
+    return found
+
+
+def _by_law(scale: Polynomial, law: Apply, normaliser: Normaliser) -> list[Any]:
+    return normaliser._times(raws_of(scale), [(Fraction(1), (), {law: 1})])
+
+
+def _visibly_nonnegative(node: Term, normaliser: Normaliser) -> bool:
+    """Whether a term is built so that it cannot be negative: sums of squares, of products of such."""
+    match node:
+        case Number(value):
+            return value >= 0
+        case Apply():
+            return normaliser.facts.nonnegative(node) or normaliser.facts.positive(node)
+        case Add(parts) | Multiply(parts):
+            return all(_visibly_nonnegative(part, normaliser) for part in parts)
+        case Power(base, exponent):
+            return exponent % 2 == 0 or _visibly_nonnegative(base, normaliser)
+        case Sum(_, body) | Expectation(_, body):
+            return _visibly_nonnegative(body, normaliser)
+        case Exp() | Indicator() | Delta() | Size() | Length():
+            return True
+    return False
+
+
+def prove_comparison(
+    left: Term,
+    relation: str,
+    right: Term,
+    normaliser: Normaliser,
+    hypotheses: Sequence[Hypothesis] = (),
+    guards: frozenset[Apply] = frozenset(),
+    indices: Iterable[Index] = (),
+) -> str | None:
+    """How a comparison was proved ("arithmetic" or "pointwise"), or None."""
+    if relation == "≥" and right == Number(Fraction(0)) and _visibly_nonnegative(left, normaliser):
+        return "signs"
+    difference = normaliser.difference(left, right)
+    value = constant(difference)
+    if value is not None and not hypotheses:
+        zero: dict[str, bool] = {"=": value == 0, "≠": value != 0, "<": value < 0, "≤": value <= 0, ">": value > 0}
+        return "normal form" if zero.get(relation, value >= 0) else None
+    if decide(difference, relation, normaliser, hypotheses, guards, indices):
+        return "arithmetic"
+    strict = [i for i in indices if i in polynomial_indices(difference)] or list(indices)
+    for index in [None, *strict]:
+        if decide_sum(difference, relation, normaliser, hypotheses, index):
+            return "pointwise"
+    return None
+
+
+__all__ = ["Encoding", "decide", "decide_sum", "applications", "prove_comparison"]

@@ -1,0 +1,1079 @@
+"""Equality of sums over index sets of unknown size.
+
+A term is expanded into a polynomial: a sum of monomials, each a rational number times atoms under sum signs. An index
+that stands in one normalised law only is summed out (its sum is 1, that of the law's derivative is 0), a Kronecker
+delta replaces an index, bound indices are renamed to a canonical order by colour refinement (only ties are permuted),
+and equal monomials are collected. Two terms are equal for every size when their difference has no monomial left.
+
+x · x⁻¹ becomes [x ≠ 0], and 1 only where x is known not to be zero. What must be defined is checked elsewhere, before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Flag, auto
+from fractions import Fraction
+from functools import lru_cache
+from itertools import count, permutations
+
+import flint
+
+from derivations.checker.errors import Undecided
+from derivations.checker.facts import Facts, Rewrite
+from derivations.checker.statement import Hypothesis
+from derivations.checker.terms import (
+    Add,
+    Apply,
+    Argument,
+    Cases,
+    Delta,
+    Derivative,
+    Exp,
+    Expectation,
+    Index,
+    Indicator,
+    Length,
+    Log,
+    Maximum,
+    Minimum,
+    Multiply,
+    Number,
+    Path,
+    Power,
+    Size,
+    Sum,
+    Term,
+    children,
+    depends_on_theta,
+    differentiate,
+    free_indices_of,
+    rebuild,
+    subterms,
+    substitute,
+)
+
+
+class Rules(Flag):
+    """Which rules may be used. Ring operations on sums, products and inverses are always among them."""
+
+    RING = 0
+    LAWS = auto()
+    DERIVATIVE = auto()
+    LOGARITHM = auto()
+    ALL = LAWS | DERIVATIVE | LOGARITHM
+
+
+# --- polynomials ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Nonzero:
+    """[atom ≠ 0]."""
+
+    atom: Atom
+
+
+@dataclass(frozen=True)
+class LogPrime:
+    """The logarithm of a prime number."""
+
+    prime: int
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A function of polynomials that is kept as it is: log, exp, inverse, minimum, maximum, <, D."""
+
+    kind: str
+    parts: tuple[Polynomial, ...]
+
+
+Atom = Apply | Delta | Size | Length | Nonzero | LogPrime | Composite
+Exponent = int | Fraction
+Factors = dict[Atom, Exponent]
+
+
+@dataclass(frozen=True)
+class Monomial:
+    """coefficient · Σ_binders Π atom^exponent."""
+
+    coefficient: Fraction
+    binders: tuple[Index, ...]
+    factors: tuple[tuple[Atom, Exponent], ...]
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """A sum of monomials in canonical order; `height` counts how deep polynomials are nested in it."""
+
+    monomials: tuple[Monomial, ...]
+    height: int
+
+    def __bool__(self) -> bool:
+        return bool(self.monomials)
+
+
+Raw = tuple[Fraction, tuple[Index, ...], Factors]
+_ONE = Fraction(1)
+_counter = count()
+MAX_ORDERS = 400
+MAX_MONOMIALS = 4000
+
+
+def _new_index(like: Index) -> Index:
+    return Index(f"·{next(_counter)}", like.sort)
+
+
+@lru_cache(maxsize=200_000)
+def atom_indices(atom: Atom) -> frozenset[Index]:
+    """The indices that are free in an atom."""
+    match atom:
+        case Apply(_, arguments, _):
+            return free_indices_of(arguments)
+        case Delta(left, right):
+            return frozenset((left, right))
+        case Nonzero(inner):
+            return atom_indices(inner)
+        case Composite(_, parts):
+            return frozenset().union(*(polynomial_indices(part) for part in parts))
+    return frozenset()
+
+
+@lru_cache(maxsize=100_000)
+def polynomial_indices(polynomial: Polynomial) -> frozenset[Index]:
+    """The indices that are free in a polynomial."""
+    found: frozenset[Index] = frozenset()
+    for monomial in polynomial.monomials:
+        inside: frozenset[Index] = frozenset()
+        for atom, _ in monomial.factors:
+            inside |= atom_indices(atom)
+        found |= inside - frozenset(monomial.binders)
+    return found
+
+
+def _height(atom: Atom) -> int:
+    match atom:
+        case Composite(_, parts):
+            return max((part.height for part in parts), default=0)
+        case Nonzero(inner):
+            return _height(inner)
+    return 0
+
+
+def _rename_argument(argument: Argument, mapping: Mapping[Index, Index]) -> Argument:
+    if isinstance(argument, Index):
+        return mapping.get(argument, argument)
+    prefix = None if argument.prefix is None else mapping.get(argument.prefix, argument.prefix)
+    return Path(argument.sort, prefix, tuple(mapping.get(item, item) for item in argument.items))
+
+
+def rename_atom(atom: Atom, mapping: Mapping[Index, Index]) -> Atom:
+    """An atom with free indices renamed; nested polynomials are put in canonical order again."""
+    if not any(index in mapping for index in atom_indices(atom)):
+        return atom
+    match atom:
+        case Apply(symbol, arguments, order):
+            return Apply(symbol, tuple(_rename_argument(a, mapping) for a in arguments), order)
+        case Delta(left, right):
+            return _delta(mapping.get(left, left), mapping.get(right, right))
+        case Nonzero(inner):
+            return Nonzero(rename_atom(inner, mapping))
+        case Composite(kind, parts):
+            return _composite(kind, tuple(_rename_polynomial(part, mapping) for part in parts))
+    return atom
+
+
+def _rename_polynomial(polynomial: Polynomial, mapping: Mapping[Index, Index]) -> Polynomial:
+    return collect(
+        (m.coefficient, m.binders, {rename_atom(atom, mapping): e for atom, e in m.factors}) for m in polynomial.monomials
+    )
+
+
+def _delta(left: Index, right: Index) -> Delta:
+    return Delta(left, right) if left.name <= right.name else Delta(right, left)
+
+
+def _composite(kind: str, parts: tuple[Polynomial, ...]) -> Composite:
+    if kind in ("minimum", "maximum"):
+        parts = tuple(sorted(set(parts), key=lambda p: _polynomial_key(p, {})))
+    return Composite(kind, parts)
+
+
+# --- canonical order ------------------------------------------------------------------------------------------------
+
+Naming = Mapping[Index, str]
+
+
+def _index_key(index: Index, naming: Naming) -> str:
+    return naming.get(index) or f"{index.name}:{index.sort.name}"
+
+
+def _argument_key(argument: Argument, naming: Naming) -> str:
+    if isinstance(argument, Index):
+        return _index_key(argument, naming)
+    prefix = "" if argument.prefix is None else _index_key(argument.prefix, naming)
+    return f"<{prefix}|{','.join(_index_key(item, naming) for item in argument.items)}>"
+
+
+def _atom_key(atom: Atom, naming: Naming) -> str:
+    match atom:
+        case Apply(symbol, arguments, order):
+            return f"{symbol.name}{'′' * order}({','.join(_argument_key(a, naming) for a in arguments)})"
+        case Delta(left, right):
+            first, second = sorted((_index_key(left, naming), _index_key(right, naming)))
+            return f"δ({first},{second})"
+        case Size(sort):
+            return f"|{sort.name}|"
+        case Length(sort):
+            return f"t({sort.name})"
+        case Nonzero(inner):
+            return f"[{_atom_key(inner, naming)}≠0]"
+        case LogPrime(prime):
+            return f"log {prime}"
+        case Composite(kind, parts):
+            return f"{kind}({';'.join(_polynomial_key(part, naming) for part in parts)})"
+
+
+def atom_key(atom: Atom) -> str:
+    """A string by which atoms are put in order."""
+    return _atom_key(atom, {})
+
+
+def _polynomial_key(polynomial: Polynomial, naming: Naming) -> str:
+    live = {i: Index(name, i.sort) for i, name in naming.items() if i in polynomial_indices(polynomial)}
+    shown = _rename_polynomial(polynomial, live) if live else polynomial
+    return _plain_key(shown)
+
+
+@lru_cache(maxsize=100_000)
+def _plain_key(polynomial: Polynomial) -> str:
+    return "+".join(_monomial_key(m) for m in polynomial.monomials)
+
+
+def _monomial_key(monomial: Monomial) -> str:
+    factors = "·".join(sorted(f"{_atom_key(atom, {})}^{exponent}" for atom, exponent in monomial.factors))
+    return f"{factors}*{monomial.coefficient}Σ{','.join(f'{b.name}:{b.sort.name}' for b in monomial.binders)}"
+
+
+def _refine(binders: tuple[Index, ...], incident: Mapping[Index, list[tuple[Atom, Exponent]]], colours: dict[Index, str]) -> dict[Index, str]:
+    while True:
+        raw = {}
+        for binder in binders:
+            seen = {**colours, binder: "*"}
+            raw[binder] = colours[binder] + "|" + ";".join(sorted(f"{_atom_key(a, seen)}^{e}" for a, e in incident[binder]))
+        ranks = {value: rank for rank, value in enumerate(sorted(set(raw.values())))}
+        new = {binder: f"{binder.sort.name}~{ranks[raw[binder]]}" for binder in binders}
+        if len(set(new.values())) == len(set(colours.values())):
+            return new
+        colours = new
+
+
+def _swappable(factors: Factors, first: Index, second: Index) -> bool:
+    swap = {first: second, second: first}
+    return all(factors.get(rename_atom(atom, swap)) == exponent for atom, exponent in factors.items())
+
+
+def _orders(binders: tuple[Index, ...], factors: Factors) -> Iterator[dict[Index, str]]:
+    incident = {b: [(a, e) for a, e in factors.items() if b in atom_indices(a)] for b in binders}
+
+    def leaves(colours: dict[Index, str]) -> Iterator[dict[Index, str]]:
+        colours = _refine(binders, incident, colours)
+        cells: dict[str, list[Index]] = defaultdict(list)
+        for binder in binders:
+            cells[colours[binder]].append(binder)
+        tied = next((cell for _, cell in sorted(cells.items()) if len(cell) > 1), None)
+        if tied is None:
+            yield colours
+            return
+        tried: list[Index] = []
+        for binder in tied:
+            if any(_swappable(factors, binder, other) for other in tried):
+                continue
+            tried.append(binder)
+            yield from leaves({**colours, binder: colours[binder] + "!"})
+
+    return leaves({b: b.sort.name for b in binders})
+
+
+def _canonical(raw: Raw) -> Monomial:
+    coefficient, binders, factors = raw
+    height = max((_height(atom) for atom in factors), default=0)
+    best: tuple[list[str], dict[Index, Index]] | None = None
+    if not binders:
+        best = ([], {})
+    elif len(binders) == 1:
+        best = ([], {binders[0]: Index(f"#{height}.0", binders[0].sort)})
+    else:
+        for tried, colours in enumerate(_orders(binders, factors)):
+            if tried >= MAX_ORDERS:
+                raise Undecided("a product is too symmetric to be put in order")
+            ranked = sorted(binders, key=lambda b: colours[b])
+            names = {b: Index(f"#{height}.{k}", b.sort) for k, b in enumerate(ranked)}
+            shown = sorted(f"{_atom_key(rename_atom(a, names), {})}^{e}" for a, e in factors.items())
+            if best is None or shown < best[0]:
+                best = (shown, names)
+    assert best is not None
+    names = best[1]
+    renamed = [(rename_atom(atom, names), exponent) for atom, exponent in factors.items()]
+    renamed.sort(key=lambda pair: f"{_atom_key(pair[0], {})}^{pair[1]}")
+    ordered = tuple(sorted((names[b] for b in binders), key=lambda i: int(i.name.split(".")[1])))
+    return Monomial(coefficient, ordered, tuple(renamed))
+
+
+def collect(raws: Iterable[Raw]) -> Polynomial:
+    """The canonical polynomial of monomials whose bound indices are all different."""
+    sums: dict[tuple[tuple[Index, ...], tuple[tuple[Atom, Exponent], ...]], Fraction] = {}
+    height = 0
+    for number, raw in enumerate(raws):
+        if number > MAX_MONOMIALS:
+            raise Undecided(f"more than {MAX_MONOMIALS} monomials")
+        monomial = _canonical(raw)
+        key = (monomial.binders, monomial.factors)
+        sums[key] = sums.get(key, Fraction(0)) + monomial.coefficient
+    kept = [Monomial(value, *key) for key, value in sums.items() if value]
+    for monomial in kept:
+        height = max([height, *(_height(atom) for atom, _ in monomial.factors)])
+    return Polynomial(tuple(sorted(kept, key=_monomial_key)), height + 1)
+
+
+def raws_of(polynomial: Polynomial) -> list[Raw]:
+    """The monomials of a polynomial with bound indices that nothing else uses."""
+    result: list[Raw] = []
+    for monomial in polynomial.monomials:
+        names = {b: _new_index(b) for b in monomial.binders}
+        factors = {rename_atom(atom, names): exponent for atom, exponent in monomial.factors}
+        result.append((monomial.coefficient, tuple(names.values()), factors))
+    return result
+
+
+def constant(polynomial: Polynomial) -> Fraction | None:
+    """The number that a polynomial is, or None."""
+    if not polynomial.monomials:
+        return Fraction(0)
+    (first, *others) = polynomial.monomials
+    return first.coefficient if not others and not first.binders and not first.factors else None
+
+
+# --- the normaliser -------------------------------------------------------------------------------------------------
+
+
+class Normaliser:
+    """Turns terms into polynomials, using the given facts and no rules but the given ones."""
+
+    def __init__(self, facts: Facts, rules: Rules = Rules.ALL) -> None:
+        self.facts = facts
+        self.rules = rules
+        self._values = tuple(r for r in facts.rewrites if r.pattern.order == 0)
+        self._slopes = tuple(r for r in facts.rewrites if r.pattern.order > 0)
+        self._folds = tuple(self._fold(hypothesis) for hypothesis in facts.sums)
+
+    # --- public
+
+    def polynomial(self, node: Term) -> Polynomial:
+        """The canonical polynomial of a term."""
+        return self.reduce(self.lower(self.rewritten(node)))
+
+    def difference(self, left: Term, right: Term) -> Polynomial:
+        """The canonical polynomial of left − right."""
+        return self.polynomial(Add((left, Multiply((Number(Fraction(-1)), right)))))
+
+    def equal(self, left: Term, right: Term) -> bool:
+        """Whether two terms are equal for every size, by these rules."""
+        return self.vanishes(self.difference(left, right))
+
+    def vanishes(self, polynomial: Polynomial) -> bool:
+        """Whether a polynomial is zero, if need be after multiplying by its positive denominators."""
+        for _ in range(4):
+            if not polynomial:
+                return True
+            cleared = self._clear_denominators(polynomial)
+            if cleared is None:
+                return False
+            polynomial = cleared
+        return not polynomial
+
+    def is_positive(self, polynomial: Polynomial, guards: frozenset[Apply] = frozenset()) -> bool:
+        """Whether every value of a polynomial is positive, by the signs of its atoms."""
+        signs = [self._monomial_sign(m, guards) for m in polynomial.monomials]
+        return bool(signs) and all(s is not None for s in signs) and any(s == 1 for s in signs)
+
+    def is_nonnegative(self, polynomial: Polynomial, guards: frozenset[Apply] = frozenset()) -> bool:
+        """Whether no value of a polynomial is negative, by the signs of its atoms."""
+        return all(self._monomial_sign(m, guards) is not None for m in polynomial.monomials)
+
+    # --- rewriting by equations
+
+    def rewritten(self, node: Term, depth: int = 0) -> Term:
+        """The term with every function replaced for which a hypothesis or a definition gives a value."""
+        if not self._values:
+            return node
+        if depth > 60:
+            raise Undecided("the equations among the hypotheses go in circles")
+        if isinstance(node, Apply) and node.order == 0:
+            for rule in self._values:
+                value = rule.at(node)
+                if value is not None:
+                    return self.rewritten(value, depth + 1)
+            return node
+        parts = tuple(self.rewritten(child, depth) for child in children(node))
+        if parts == children(node):
+            return node
+        if isinstance(node, Expectation) and not isinstance(parts[0], Apply):
+            result: Term = Multiply(parts)
+            for index in reversed(node.indices):
+                result = Sum(index, result)
+            return result
+        return rebuild(node, parts)
+
+    def _slope(self, node: Apply) -> Term | None:
+        wanted = Apply(node.function, node.arguments, node.order + 1)
+        for rule in self._slopes:
+            value = rule.at(wanted)
+            if value is not None:
+                return value
+        return None
+
+    # --- expanding
+
+    def lower(
+        self, node: Term, names: Mapping[Index, Index] | None = None, guards: frozenset[Apply] = frozenset()
+    ) -> list[Raw]:
+        """The monomials of a term; bound indices are all new."""
+        names = names or {}
+        match node:
+            case Number(value):
+                return [(value, (), {})] if value else []
+            case Apply():
+                return self._lower_apply(node, names, guards)
+            case Add(parts):
+                return [raw for part in parts for raw in self.lower(part, names, guards)]
+            case Multiply(parts):
+                result: list[Raw] = [(_ONE, (), {})]
+                for part in parts:
+                    result = self._times(result, self.lower(part, names, guards))
+                return result
+            case Power(base, exponent):
+                return self._lower_power(base, exponent, names, guards)
+            case Sum(index, body):
+                return self._lower_sum((index,), body, names, guards)
+            case Expectation(distribution, body):
+                return self._lower_expectation(node.indices, distribution, body, names, guards)
+            case Log(argument):
+                return self._lower_log(self.reduce(self.lower(argument, names, guards), guards), guards)
+            case Exp(argument):
+                return self._lower_exp(self.reduce(self.lower(argument, names, guards), guards))
+            case Minimum(parts) | Maximum(parts):
+                kind = "minimum" if isinstance(node, Minimum) else "maximum"
+                polynomials = {self.reduce(self.lower(part, names, guards), guards) for part in parts}
+                if len(polynomials) == 1:
+                    return raws_of(polynomials.pop())
+                return [(_ONE, (), {_composite(kind, tuple(polynomials)): 1})]
+            case Indicator():
+                return self._lower_indicator(node, names, guards)
+            case Cases(condition, then, otherwise):
+                flag = self.lower(condition, names, guards)
+                opposite = [(_ONE, (), {}), *_scaled(self.lower(condition, names, guards), -1)]
+                first = self._times(flag, self.lower(then, names, guards))
+                return first + self._times(opposite, self.lower(otherwise, names, guards))
+            case Delta(left, right):
+                return [_delta_raw(names.get(left, left), names.get(right, right))]
+            case Size(sort):
+                if not self.facts.is_finite(sort):
+                    raise Undecided(f"{sort.name} may be infinite")
+                return [(_ONE, (), {node: 1})]
+            case Length():
+                return [(_ONE, (), {node: 1})]
+            case Derivative(body):
+                return self._lower_derivative(body, names, guards)
+        raise Undecided(f"no rule for {type(node).__name__}")
+
+    def _lower_apply(self, node: Apply, names: Mapping[Index, Index], guards: frozenset[Apply]) -> list[Raw]:
+        renamed = Apply(node.function, tuple(_rename_argument(a, names) for a in node.arguments), node.order)
+        for rule in self._slopes:
+            value = rule.at(renamed)
+            if value is not None:
+                return self.lower(value, {}, guards)
+        return [(_ONE, (), {renamed: 1})]
+
+    def _lower_power(
+        self, base: Term, exponent: int, names: Mapping[Index, Index], guards: frozenset[Apply]
+    ) -> list[Raw]:
+        if exponent >= 0:
+            result: list[Raw] = [(_ONE, (), {})]
+            for _ in range(exponent):
+                result = self._times(result, self.lower(base, names, guards))
+            return result
+        return [self._inverse(self.reduce(self.lower(base, names, guards), guards), exponent)]
+
+    def _inverse(self, polynomial: Polynomial, exponent: int) -> Raw:
+        if not polynomial:
+            raise Undecided("a division by something that is zero")
+        coefficient, outside, rest = _content(polynomial)
+        factors = {atom: power * exponent for atom, power in outside.items()}
+        if rest.monomials[0].coefficient < 0:
+            coefficient, rest = -coefficient, _sign_free(rest)
+        if constant(rest) is None:
+            factors[Composite("sum", (rest,))] = exponent
+        return (coefficient**exponent, (), factors)
+
+    def _lower_sum(
+        self, indices: tuple[Index, ...], body: Term, names: Mapping[Index, Index], guards: frozenset[Apply]
+    ) -> list[Raw]:
+        new = {index: _new_index(index) for index in indices}
+        inside = self.lower(body, {**names, **new}, guards)
+        for index in new.values():
+            if not self.facts.is_finite(index.sort):
+                inside = self._summable(index, inside)
+        return [(c, (*new.values(), *binders), factors) for c, binders, factors in inside]
+
+    def _lower_expectation(
+        self,
+        indices: tuple[Index, ...],
+        distribution: Apply,
+        body: Term,
+        names: Mapping[Index, Index],
+        guards: frozenset[Apply],
+    ) -> list[Raw]:
+        new = {index: _new_index(index) for index in indices}
+        renamed = {**names, **new}
+        weight = Apply(distribution.function, tuple(_rename_argument(a, renamed) for a in distribution.arguments))
+        inside = self._times([(_ONE, (), {weight: 1})], self.lower(body, renamed, guards | {weight}))
+        for index in new.values():
+            if not self.facts.is_finite(index.sort):
+                inside = self._summable(index, inside)
+        return [(c, (*new.values(), *binders), factors) for c, binders, factors in inside]
+
+    def _summable(self, index: Index, raws: list[Raw]) -> list[Raw]:
+        """Refuses to split a sum over an infinite sort into parts that are not known to converge absolutely."""
+        for _, binders, factors in raws:
+            if any(not self.facts.is_finite(b.sort) for b in binders):
+                raise Undecided("two sums over infinite sets are not exchanged")
+            involved = {atom: e for atom, e in factors.items() if index in atom_indices(atom)}
+            if self._is_bare_law(index, involved) or self._matches_summable(index, involved):
+                continue
+            raise Undecided(f"a sum over {index.sort.name} is not known to converge absolutely")
+        return raws
+
+    @staticmethod
+    def _is_bare_law(index: Index, involved: Factors) -> bool:
+        if len(involved) != 1:
+            return False
+        ((atom, exponent),) = involved.items()
+        return isinstance(atom, Apply) and atom.function.law == 1 and atom.order == 0 and exponent == 1 and atom.arguments[0] == index
+
+    def _matches_summable(self, index: Index, involved: Factors) -> bool:
+        for known in self.facts.summable:
+            if known.index.sort != index.sort:
+                continue
+            polynomial = self.reduce(self.lower(self.rewritten(known.body), {known.index: index}))
+            if len(polynomial.monomials) != 1 or polynomial.monomials[0].binders:
+                continue
+            wanted = {a: e for a, e in polynomial.monomials[0].factors if index in atom_indices(a)}
+            if wanted == involved:
+                return True
+        return False
+
+    def _lower_derivative(self, body: Term, names: Mapping[Index, Index], guards: frozenset[Apply]) -> list[Raw]:
+        if not depends_on_theta(body):
+            return []
+        if Rules.DERIVATIVE in self.rules:
+            self._refuse_exchange(body)
+            worked_out = differentiate(body, self._slope)
+            if not isinstance(worked_out, Derivative):
+                return self.lower(self.rewritten(worked_out), names, guards)
+        inner = self.reduce(self.lower(body, names, guards), guards)
+        return [(_ONE, (), {Composite("D", (inner,)): 1})] if inner else []
+
+    def _refuse_exchange(self, body: Term) -> None:
+        for inner in subterms(body):
+            if isinstance(inner, (Sum, Expectation)) and depends_on_theta(inner):
+                indices = inner.indices if isinstance(inner, Expectation) else (inner.index,)
+                summand = inner.body if isinstance(inner, Sum) else inner.law * inner.body
+                for index in indices:
+                    if not self.facts.is_finite(index.sort) and not self._is_dominated(index, summand):
+                        raise Undecided(f"the derivative of a sum over {index.sort.name} may not be taken inside it")
+
+    def _is_dominated(self, index: Index, summand: Term) -> bool:
+        plain = Normaliser(Facts(finite=frozenset((index.sort,))), Rules.RING)
+        return any(
+            known.index.sort == index.sort
+            and not plain.difference(substitute(known.body, {known.index: index}), summand)
+            for known in self.facts.dominated
+        )
+
+    # --- logarithms and exponentials
+
+    def _lower_log(self, polynomial: Polynomial, guards: frozenset[Apply]) -> list[Raw]:
+        if Rules.LOGARITHM not in self.rules or not polynomial:
+            return [(_ONE, (), {Composite("log", (polynomial,)): 1})]
+        coefficient, outside, rest = _content(polynomial)
+        if coefficient < 0 or not all(self._splits(atom, guards) for atom in outside):
+            return [(_ONE, (), {Composite("log", (polynomial,)): 1})]
+        result = _log_of_number(coefficient)
+        for atom, exponent in outside.items():
+            if isinstance(atom, Composite) and atom.kind == "exp":
+                result += _scaled(raws_of(atom.parts[0]), Fraction(exponent))
+            else:
+                inside = atom.parts[0] if _is_sum(atom) else collect([(_ONE, (), {atom: 1})])
+                result.append((Fraction(exponent), (), {Composite("log", (inside,)): 1}))
+        if constant(rest) is None:
+            result.append((_ONE, (), {Composite("log", (rest,)): 1}))
+        return result
+
+    def _splits(self, atom: Atom, guards: frozenset[Apply]) -> bool:
+        """Whether an atom of a positive product may be taken out of its logarithm: it is not negative."""
+        return self._atom_sign(atom, guards) is not None
+
+    def _lower_exp(self, polynomial: Polynomial) -> list[Raw]:
+        if Rules.LOGARITHM not in self.rules:
+            return [(_ONE, (), {Composite("exp", (polynomial,)): 1})]
+        result: list[Raw] = [(_ONE, (), {})]
+        for monomial in polynomial.monomials:
+            result = self._times(result, self._exp_of_monomial(monomial))
+        return result
+
+    def _exp_of_monomial(self, monomial: Monomial) -> list[Raw]:
+        scale = monomial.coefficient
+        if not monomial.binders and len(monomial.factors) == 1 and scale.denominator == 1:
+            ((atom, exponent),) = monomial.factors
+            power = int(scale)
+            if exponent == 1 and isinstance(atom, LogPrime):
+                return [(Fraction(atom.prime) ** power, (), {})]
+            if exponent == 1 and isinstance(atom, Composite) and atom.kind == "log":
+                inside = atom.parts[0]
+                if power < 0:
+                    return [self._inverse(inside, power)]
+                result: list[Raw] = [(_ONE, (), {})]
+                for _ in range(power):
+                    result = self._times(result, raws_of(inside))
+                return result
+        base = collect([(_ONE, *_rebound(monomial))])
+        return [(_ONE, (), {Composite("exp", (base,)): scale})]
+
+    def _lower_indicator(self, node: Indicator, names: Mapping[Index, Index], guards: frozenset[Apply]) -> list[Raw]:
+        difference = self.reduce(
+            self.lower(node.left, names, guards) + _scaled(self.lower(node.right, names, guards), -1), guards
+        )
+        flipped = self.reduce(_scaled(raws_of(difference), -1), guards)
+        match node.relation:
+            case "≠":
+                return self._nonzero(difference)
+            case "=":
+                return [(_ONE, (), {}), *_scaled(self._nonzero(difference), -1)]
+            case "<":
+                return self._negative(difference)
+            case ">":
+                return self._negative(flipped)
+            case "≤":
+                return [(_ONE, (), {}), *_scaled(self._negative(flipped), -1)]
+            case _:
+                return [(_ONE, (), {}), *_scaled(self._negative(difference), -1)]
+
+    def _nonzero(self, polynomial: Polynomial) -> list[Raw]:
+        if not polynomial:
+            return []
+        _, outside, rest = _content(polynomial)
+        factors: Factors = {Nonzero(atom): 1 for atom in outside if not self._known_nonzero(atom, ())}
+        if constant(rest) is None:
+            atom = Composite("sum", (_sign_free(rest),))
+            if not self._known_nonzero(atom, ()):
+                factors[Nonzero(atom)] = 1
+        return [(_ONE, (), factors)]
+
+    def _negative(self, polynomial: Polynomial) -> list[Raw]:
+        value = constant(polynomial)
+        if value is not None:
+            return [(_ONE, (), {})] if value < 0 else []
+        if self.is_nonnegative(polynomial):
+            return []
+        scale = abs(polynomial.monomials[0].coefficient)
+        scaled = collect((c / scale, b, f) for c, b, f in raws_of(polynomial))
+        return [(_ONE, (), {Composite("negative", (scaled,)): 1})]
+
+    # --- products and elimination
+
+    def _times(self, left: list[Raw], right: list[Raw]) -> list[Raw]:
+        if len(left) * len(right) > MAX_MONOMIALS:
+            raise Undecided(f"more than {MAX_MONOMIALS} monomials")
+        return [self._product(a, b) for a in left for b in right]
+
+    def _product(self, left: Raw, right: Raw) -> Raw:
+        factors = dict(left[2])
+        for atom, exponent in right[2].items():
+            self._put(factors, atom, exponent)
+        return (left[0] * right[0], left[1] + right[1], factors)
+
+    def _put(self, factors: Factors, atom: Atom, exponent: Exponent) -> None:
+        """Multiplies by atom^exponent; where the exponents cancel, [atom ≠ 0] is left."""
+        if isinstance(atom, (Nonzero, Delta)):
+            factors[atom] = 1
+            return
+        old = factors.pop(atom, 0)
+        if old + exponent:
+            factors[atom] = old + exponent
+        elif old and not self._known_nonzero(atom, ()):
+            factors[Nonzero(atom)] = 1
+
+    def reduce(self, raws: Iterable[Raw], guards: frozenset[Apply] = frozenset()) -> Polynomial:
+        """The canonical polynomial of monomials, after summing out what can be."""
+        reduced = []
+        pending = list(raws)
+        steps = 0
+        while pending:
+            steps += 1
+            if steps > MAX_MONOMIALS:
+                raise Undecided("the equations among the hypotheses go in circles")
+            raw = self._simplify(pending.pop(), guards)
+            if raw is None:
+                continue
+            replaced = self._replace_sums(raw)
+            if replaced is None:
+                reduced.append(raw)
+            else:
+                pending.extend(replaced)
+        return collect(reduced)
+
+    def _simplify(self, raw: Raw, guards: frozenset[Apply]) -> Raw | None:
+        coefficient, binders, factors = raw
+        while True:
+            step = self._without_delta(binders, factors) or self._fold_inverse(binders, factors)
+            if step is None:
+                factors = self._without_known_indicators(factors, guards)
+                eliminated = self._eliminate(binders, factors)
+                if eliminated == "zero":
+                    return None
+                if eliminated is None:
+                    return (coefficient, binders, factors)
+                step = eliminated  # type: ignore[assignment]
+            binders, factors = step
+
+    def _without_delta(self, binders: tuple[Index, ...], factors: Factors) -> tuple[tuple[Index, ...], Factors] | None:
+        for atom in factors:
+            if not isinstance(atom, Delta):
+                continue
+            if atom.left in binders:
+                gone, kept = atom.left, atom.right
+            elif atom.right in binders:
+                gone, kept = atom.right, atom.left
+            else:
+                kept, gone = atom.left, atom.right
+                if not any(gone in atom_indices(other) for other in factors if other != atom):
+                    continue
+            result: Factors = {}
+            for other, exponent in factors.items():
+                if other != atom:
+                    renamed = rename_atom(other, {gone: kept})
+                    if not (isinstance(renamed, Delta) and renamed.left == renamed.right):
+                        self._put(result, renamed, exponent)
+            if gone not in binders:
+                result[atom] = 1
+            return tuple(b for b in binders if b != gone), result
+        return None
+
+    def _without_known_indicators(self, factors: Factors, guards: frozenset[Apply]) -> Factors:
+        present = [atom for atom in factors if isinstance(atom, Apply)]
+        result: Factors = {}
+        for atom, exponent in factors.items():
+            if isinstance(atom, Nonzero):
+                if atom.atom in factors or self._known_nonzero(atom.atom, [*present, *guards]):
+                    continue
+            result[atom] = exponent
+        return result
+
+    def _eliminate(
+        self, binders: tuple[Index, ...], factors: Factors
+    ) -> tuple[tuple[Index, ...], Factors] | str | None:
+        for binder in binders:
+            involved = [atom for atom in factors if binder in atom_indices(atom)]
+            if not involved:
+                if not self.facts.is_finite(binder.sort):
+                    raise Undecided(f"a constant is summed over {binder.sort.name}, which may be infinite")
+                rest = dict(factors)
+                self._put(rest, Size(binder.sort), 1)
+                return tuple(b for b in binders if b != binder), rest
+            if Rules.LAWS not in self.rules or len(involved) != 1:
+                continue
+            (atom,) = involved
+            if not isinstance(atom, Apply) or not atom.function.law or factors[atom] != 1:
+                continue
+            leading = atom.arguments[: atom.function.law]
+            if not self._alone(leading, atom, binders, factors):
+                continue
+            if atom.order:
+                return "zero"
+            gone = set(leading)
+            return tuple(b for b in binders if b not in gone), {a: e for a, e in factors.items() if a != atom}
+        return None
+
+    @staticmethod
+    def _alone(leading: tuple[Argument, ...], atom: Apply, binders: tuple[Index, ...], factors: Factors) -> bool:
+        """Whether a law's own indices are bound here, different, and stand nowhere else."""
+        own = set(leading)
+        if len(own) != len(leading) or not own <= set(binders):
+            return False
+        if own & free_indices_of(atom.arguments[len(leading) :]):
+            return False
+        return not any(own & atom_indices(other) for other in factors if other != atom)
+
+    # --- replacing a sum by what it is known to equal
+
+    def _fold_inverse(self, binders: tuple[Index, ...], factors: Factors) -> tuple[tuple[Index, ...], Factors] | None:
+        """Where a monomial holds both 1/Σ… and that very sum written out, the sum is folded and cancelled."""
+        for atom, exponent in factors.items():
+            if not (_is_sum(atom) and exponent < 0) or not isinstance(atom, Composite):
+                continue
+            (inside,) = atom.parts
+            if len(inside.monomials) != 1 or not inside.monomials[0].binders:
+                continue
+            (monomial,) = inside.monomials
+            for chosen in _choices(monomial.binders, binders):
+                mapping = dict(zip(monomial.binders, chosen, strict=True))
+                if set(chosen) & atom_indices(atom):
+                    continue
+                wanted = {rename_atom(a, mapping): e for a, e in monomial.factors}
+                involved = {a: e for a, e in factors.items() if atom_indices(a) & set(chosen)}
+                if wanted == involved:
+                    rest = {a: e for a, e in factors.items() if a not in involved}
+                    self._put(rest, atom, 1)
+                    return tuple(b for b in binders if b not in chosen), rest
+        return None
+
+    def _fold(self, hypothesis: Hypothesis) -> tuple[Hypothesis, Monomial | None]:
+        plain = Normaliser(
+            Facts(self.facts.signs, (), (), self.facts.finite, self.facts.summable, self.facts.dominated), self.rules
+        )
+        polynomial = plain.polynomial(hypothesis.left)
+        usable = len(polynomial.monomials) == 1 and bool(polynomial.monomials[0].binders)
+        return hypothesis, polynomial.monomials[0] if usable else None
+
+    def _replace_sums(self, raw: Raw) -> list[Raw] | None:
+        coefficient, binders, factors = raw
+        for hypothesis, monomial in self._folds:
+            if monomial is None:
+                continue
+            for mapping, chosen in self._occurrences(hypothesis, monomial, binders, factors):
+                wanted = {rename_atom(a, mapping): e for a, e in monomial.factors}
+                involved = {a: e for a, e in factors.items() if atom_indices(a) & set(chosen)}
+                outside = {a: e for a, e in wanted.items() if not atom_indices(a) & set(chosen)}
+                inner = {a: e for a, e in wanted.items() if a not in outside}
+                if inner != involved:
+                    continue
+                rest: Factors = {a: e for a, e in factors.items() if a not in involved}
+                if any(not self._divides(atom, exponent, rest) for atom, exponent in outside.items()):
+                    continue
+                for atom, exponent in outside.items():
+                    self._put(rest, atom, -exponent)
+                kept = tuple(b for b in binders if b not in chosen)
+                free = {i: mapping[i] for i in hypothesis.for_all if i in mapping}
+                right = self.lower(self.rewritten(substitute(hypothesis.right, free)))
+                return self._times([(coefficient / monomial.coefficient, kept, rest)], right)
+        return None
+
+    def _divides(self, atom: Atom, exponent: Exponent, factors: Factors) -> bool:
+        """Whether atom^exponent may be divided out of a product: it stands in it, or is not zero."""
+        return (exponent > 0 and factors.get(atom, 0) >= exponent) or self._known_nonzero(atom, ())
+
+    @staticmethod
+    def _occurrences(
+        hypothesis: Hypothesis, monomial: Monomial, binders: tuple[Index, ...], factors: Factors
+    ) -> Iterator[tuple[dict[Index, Index], tuple[Index, ...]]]:
+        present = sorted({i for a in factors for i in atom_indices(a)}, key=lambda i: i.name)
+        needed = tuple(
+            i for i in hypothesis.for_all if any(i in atom_indices(a) for a, _ in monomial.factors)
+        )
+        for chosen in _choices(monomial.binders, binders):
+            others = [i for i in present if i not in chosen]
+            for values in _assignments(needed, others):
+                mapping = dict(zip(monomial.binders, chosen, strict=True)) | dict(zip(needed, values, strict=True))
+                yield mapping, chosen
+
+    def _clear_denominators(self, polynomial: Polynomial) -> Polynomial | None:
+        powers: dict[Composite, Exponent] = {}
+        for monomial in polynomial.monomials:
+            for atom, exponent in monomial.factors:
+                if not (_is_sum(atom) and exponent < 0) or not isinstance(atom, Composite):
+                    continue
+                if atom_indices(atom) & set(monomial.binders):
+                    continue
+                if self.is_positive(atom.parts[0]):
+                    powers[atom] = min(powers.get(atom, 0), exponent)
+        if not powers:
+            return None
+        raws = raws_of(polynomial)
+        for atom, lowest in powers.items():
+            cleared: list[Raw] = []
+            for coefficient, binders, factors in raws:
+                rest = {a: e for a, e in factors.items() if a != atom}
+                missing = int(factors.get(atom, 0) - lowest)
+                product: list[Raw] = [(coefficient, binders, rest)]
+                for _ in range(missing):
+                    product = self._times(product, raws_of(atom.parts[0]))
+                cleared += product
+            raws = cleared
+        return self.reduce(raws)
+
+    # --- signs
+
+    def _known_nonzero(self, atom: Atom, present: Iterable[Apply]) -> bool:
+        match atom:
+            case Apply():
+                return self.facts.nonzero(atom, present)
+            case Composite("sum", (inside,)):
+                return self.is_positive(inside)
+            case Composite("exp", _) | Size() | LogPrime():
+                return True
+        return False
+
+    def _atom_sign(self, atom: Atom, guards: frozenset[Apply]) -> int | None:
+        """1 for positive, 0 for not negative, None where nothing is known."""
+        match atom:
+            case Apply():
+                if self.facts.positive(atom, guards):
+                    return 1
+                return 0 if self.facts.nonnegative(atom) else None
+            case Size() | LogPrime() | Composite("exp", _):
+                return 1
+            case Length() | Delta() | Nonzero() | Composite("negative", _):
+                return 0
+            case Composite("sum", (inside,)):
+                if self.is_positive(inside, guards):
+                    return 1
+                return 0 if self.is_nonnegative(inside, guards) else None
+        return None
+
+    def _monomial_sign(self, monomial: Monomial, guards: frozenset[Apply]) -> int | None:
+        if monomial.coefficient <= 0:
+            return None
+        positive = True
+        laws: list[Apply] = []
+        for atom, exponent in monomial.factors:
+            sign = self._atom_sign(atom, guards)
+            if sign == 1 or (sign is None and exponent % 2 == 0):
+                positive = positive and sign == 1
+            elif sign == 0:
+                own = isinstance(atom, Apply) and atom.function.law and exponent == 1
+                if own and isinstance(atom, Apply):
+                    laws.append(atom)
+                else:
+                    positive = False
+            else:
+                return None
+        return 1 if positive and self._sum_out_laws(laws, monomial.binders) else 0
+
+    @staticmethod
+    def _sum_out_laws(laws: list[Apply], binders: tuple[Index, ...]) -> bool:
+        """Whether closed laws can be summed out one after the other, so that a positive factor stays positive."""
+        left = list(laws)
+        while left:
+            for law in left:
+                own = set(law.arguments[: law.function.law])
+                others = [other for other in left if other is not law]
+                bound = own <= set(binders) and len(own) == law.function.law
+                own_given = free_indices_of(law.arguments[law.function.law :])
+                if bound and not own & own_given and not any(own & atom_indices(other) for other in others):
+                    left = others
+                    break
+            else:
+                return False
+        return True
+
+
+# --- helpers --------------------------------------------------------------------------------------------------------
+
+
+def _is_sum(atom: Atom) -> bool:
+    return isinstance(atom, Composite) and atom.kind == "sum"
+
+
+def _scaled(raws: list[Raw], scale: Fraction | int) -> list[Raw]:
+    return [(c * scale, binders, factors) for c, binders, factors in raws]
+
+
+def _rebound(monomial: Monomial) -> tuple[tuple[Index, ...], Factors]:
+    names = {b: _new_index(b) for b in monomial.binders}
+    return tuple(names.values()), {rename_atom(a, names): e for a, e in monomial.factors}
+
+
+def _delta_raw(left: Index, right: Index) -> Raw:
+    return (_ONE, (), {} if left == right else {_delta(left, right): 1})
+
+
+def _log_of_number(value: Fraction) -> list[Raw]:
+    powers: dict[int, int] = {}
+    for number, direction in ((value.numerator, 1), (value.denominator, -1)):
+        for prime, power in flint.fmpz(number).factor():
+            powers[int(prime)] = powers.get(int(prime), 0) + direction * int(power)
+    return [(Fraction(power), (), {LogPrime(prime): 1}) for prime, power in powers.items() if power]
+
+
+def _content(polynomial: Polynomial) -> tuple[Fraction, Factors, Polynomial]:
+    """polynomial = number · common factors that no binder touches · the rest, whose first coefficient is 1 or −1."""
+    shared: Factors | None = None
+    for monomial in polynomial.monomials:
+        bound = set(monomial.binders)
+        outside = {a: e for a, e in monomial.factors if not atom_indices(a) & bound}
+        if shared is None:
+            shared = outside
+        else:
+            shared = {a: min(e, outside[a]) for a, e in shared.items() if a in outside and (e > 0) == (outside[a] > 0)}
+    shared = shared or {}
+    if len(polynomial.monomials) > 1:
+        # Dividing a sum by a common factor needs that factor not to be zero.
+        shared = {a: e for a, e in shared.items() if isinstance(a, (Size, LogPrime)) or _always_positive(a)}
+    single = len(polynomial.monomials) == 1
+    scale = polynomial.monomials[0].coefficient if single else abs(polynomial.monomials[0].coefficient)
+    rest = []
+    for coefficient, binders, factors in raws_of(polynomial):
+        left = dict(factors)
+        for atom, exponent in shared.items():
+            remaining = left.pop(atom) - exponent
+            if remaining:
+                left[atom] = remaining
+        rest.append((coefficient / scale, binders, left))
+    return scale, shared, collect(rest)
+
+
+def _always_positive(atom: Atom) -> bool:
+    return (isinstance(atom, Apply) and atom.order == 0 and atom.function.positive) or (
+        isinstance(atom, Composite) and atom.kind == "exp"
+    )
+
+
+def _sign_free(polynomial: Polynomial) -> Polynomial:
+    """The polynomial or its negative, whichever has a positive first coefficient."""
+    if polynomial.monomials[0].coefficient > 0:
+        return polynomial
+    return collect(_scaled(raws_of(polynomial), -1))
+
+
+def _choices(wanted: tuple[Index, ...], among: tuple[Index, ...]) -> Iterator[tuple[Index, ...]]:
+    for chosen in permutations(among, len(wanted)):
+        if all(w.sort == c.sort for w, c in zip(wanted, chosen, strict=True)):
+            yield chosen
+
+
+def _assignments(wanted: tuple[Index, ...], among: list[Index]) -> Iterator[tuple[Index, ...]]:
+    if not wanted:
+        yield ()
+        return
+    for index in among:
+        if index.sort == wanted[0].sort:
+            for rest in _assignments(wanted[1:], among):
+                yield (index, *rest)
+
+
+def show(polynomial: Polynomial) -> str:
+    """A polynomial as text, for the reader of an unknown verdict."""
+    if not polynomial:
+        return "0"
+    parts = []
+    for monomial in polynomial.monomials:
+        sums = "".join(f"Σ_{b.name.lstrip('#')}∈{b.sort.name} " for b in monomial.binders)
+        factors = "·".join(_atom_key(a, {}) + ("" if e == 1 else f"^{e}") for a, e in monomial.factors)
+        parts.append(f"{monomial.coefficient}·{sums}{factors}" if factors else f"{monomial.coefficient}")
+    return " + ".join(parts)
+
+
+__all__ = ["Normaliser", "Polynomial", "Rewrite", "Rules", "collect", "constant", "show"]

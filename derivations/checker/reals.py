@@ -1,0 +1,187 @@
+"""Exact real numbers for the evaluation of terms: rationals, rational combinations of logarithms of primes, and balls.
+
+Logarithms of different primes are linearly independent over the rationals, so two values of the second kind are equal
+only when their coefficients are: equality is decided. What leaves both kinds is an Arb ball: it never proves two values
+equal, and shows them different only when the balls are disjoint.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+
+import flint
+from flint import arb, fmpq
+
+PRECISION_BITS = 192
+flint.ctx.prec = PRECISION_BITS
+
+
+class LogSum:
+    """rational + Σ coefficient · log(prime), with at least one logarithm."""
+
+    __slots__ = ("logs", "rational")
+
+    def __init__(self, rational: fmpq, logs: dict[int, fmpq]) -> None:
+        self.rational = rational
+        self.logs = logs
+
+    def ball(self) -> arb:
+        """The number as a ball."""
+        value = arb(self.rational)
+        for prime, coefficient in self.logs.items():
+            value += arb(coefficient) * arb(prime).log()
+        return value
+
+
+Real = fmpq | LogSum | arb
+
+ZERO = fmpq(0)
+ONE = fmpq(1)
+
+
+def real(value: int | Fraction) -> fmpq:
+    """An exact rational."""
+    return fmpq(value.numerator, value.denominator)
+
+
+def ball(value: Real) -> arb:
+    """Any real as a ball."""
+    if type(value) is fmpq:
+        return arb(value)
+    return value.ball() if type(value) is LogSum else value
+
+
+def _combination(rational: fmpq, logs: dict[int, fmpq]) -> Real:
+    kept = {prime: coefficient for prime, coefficient in logs.items() if coefficient != 0}
+    return LogSum(rational, kept) if kept else rational
+
+
+def add(x: Real, y: Real) -> Real:
+    """x + y."""
+    if type(x) is fmpq and type(y) is fmpq:
+        return x + y
+    if type(x) is arb or type(y) is arb:
+        return ball(x) + ball(y)
+    rational = (x if type(x) is fmpq else x.rational) + (y if type(y) is fmpq else y.rational)
+    logs = dict(x.logs) if type(x) is LogSum else {}
+    for prime, coefficient in (y.logs if type(y) is LogSum else {}).items():
+        logs[prime] = logs.get(prime, ZERO) + coefficient
+    return _combination(rational, logs)
+
+
+def multiply(x: Real, y: Real) -> Real:
+    """x · y; zero times anything is zero."""
+    if type(x) is fmpq and type(y) is fmpq:
+        return x * y
+    if type(y) is fmpq:
+        x, y = y, x
+    if type(x) is fmpq:
+        if x == 0:
+            return ZERO
+        if type(y) is LogSum:
+            return LogSum(x * y.rational, {prime: x * c for prime, c in y.logs.items()})
+    return ball(x) * ball(y)
+
+
+def negate(x: Real) -> Real:
+    """−x."""
+    return multiply(fmpq(-1), x)
+
+
+def subtract(x: Real, y: Real) -> Real:
+    """x − y."""
+    return add(x, negate(y))
+
+
+def invert(x: Real) -> Real | None:
+    """1/x, or None where x is zero or cannot be told from it."""
+    if type(x) is fmpq:
+        return 1 / x if x != 0 else None
+    value = ball(x)
+    return None if value.contains(0) else 1 / value
+
+
+@lru_cache(maxsize=20_000)
+def _log_of_integer(value: int) -> tuple[tuple[int, int], ...]:
+    return tuple((int(prime), int(power)) for prime, power in flint.fmpz(value).factor())
+
+
+def log(x: Real) -> Real | None:
+    """The natural logarithm, or None where x is not positive or cannot be told to be."""
+    if type(x) is fmpq:
+        if x <= 0:
+            return None
+        logs: dict[int, fmpq] = {}
+        for prime, power in _log_of_integer(int(x.p)):
+            logs[prime] = fmpq(power)
+        for prime, power in _log_of_integer(int(x.q)):
+            logs[prime] = logs.get(prime, ZERO) - power
+        return _combination(ZERO, logs)
+    value = ball(x)
+    return value.log() if value > 0 else None
+
+
+def exp(x: Real) -> Real:
+    """The exponential; exact for zero and for integer combinations of logarithms."""
+    if type(x) is fmpq and x == 0:
+        return ONE
+    if type(x) is LogSum and x.rational == 0 and all(c.q == 1 and abs(c.p) <= 4096 for c in x.logs.values()):
+        result = ONE
+        for prime, power in x.logs.items():
+            result *= fmpq(prime) ** int(power.p)
+        return result
+    return ball(x).exp()
+
+
+def sign(x: Real) -> int | None:
+    """−1, 0 or 1, or None where a ball does not tell."""
+    if type(x) is fmpq:
+        return (x > 0) - (x < 0)
+    value = ball(x)
+    if value > 0:
+        return 1
+    if value < 0:
+        return -1
+    return None
+
+
+def compare(x: Real, y: Real) -> int | None:
+    """The sign of x − y, or None where balls overlap."""
+    if type(x) is fmpq and type(y) is fmpq:
+        return (x > y) - (x < y)
+    return sign(subtract(x, y))
+
+
+def is_exact(x: Real) -> bool:
+    """Whether the value is held exactly, not as a ball."""
+    return type(x) is not arb
+
+
+def fraction(x: Real) -> Fraction | None:
+    """The value as a Fraction, where it is rational."""
+    return Fraction(int(x.p), int(x.q)) if type(x) is fmpq else None
+
+
+def show(x: Real) -> str:
+    """The number as text: 3/16, ¾·log 3 − log 2 as (3/4)·log 3 − log 2, a ball as ≈ with the digits that are certain."""
+    if type(x) is fmpq:
+        return _rational(x)
+    if type(x) is arb:
+        return "≈ " + x.str(8, radius=False)
+    parts: list[tuple[bool, str]] = [(c < 0, _scaled_log(abs(c), prime)) for prime, c in sorted(x.logs.items())]
+    if x.rational != 0:
+        parts.append((x.rational < 0, _rational(abs(x.rational))))
+    head = ("−" if parts[0][0] else "") + parts[0][1]
+    return head + "".join((" − " if minus else " + ") + body for minus, body in parts[1:])
+
+
+def _rational(value: fmpq) -> str:
+    return ("−" if value < 0 else "") + str(abs(value))
+
+
+def _scaled_log(coefficient: fmpq, prime: int) -> str:
+    if coefficient == 1:
+        return f"log {prime}"
+    shown = str(coefficient) if coefficient.q == 1 else f"({coefficient})"
+    return f"{shown}·log {prime}"

@@ -1,0 +1,621 @@
+"""The smallest counterexample to a statement, in exact numbers.
+
+Worlds are generated in the order of their measure (total size of the sets and lengths, number of nonzero entries, sum of
+numerators and denominators), evaluated exactly, and kept when every assumption holds and the relation fails or one of
+its sides is not defined. Where the ordered worlds of small sizes do not settle it, random ones are tried and what is
+found is shrunk. Zeros, ties and equal laws are always among the worlds. Proofs are not consulted.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from itertools import product
+
+from derivations.checker import reals
+from derivations.checker.errors import BadInput
+from derivations.checker.reals import Real
+from derivations.checker.statement import (
+    Assumption,
+    FirstOrder,
+    Hypothesis,
+    SameMaximiser,
+    Statement,
+)
+from derivations.checker.terms import (
+    Apply,
+    Derivative,
+    Exp,
+    Function,
+    Index,
+    Sort,
+    Term,
+    children,
+    free_indices,
+    functions,
+    subterms,
+    substitute_functions,
+)
+from derivations.checker.worlds import (
+    Element,
+    Jet,
+    Undefined,
+    Undetermined,
+    World,
+    evaluate,
+    free_assignments,
+    holds,
+    in_domain,
+)
+
+Measure = tuple[int, int, int]
+Entry = tuple[tuple[Element, ...], Jet]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice for a part of a table, with its share of the measure."""
+
+    entries: tuple[Jet, ...]
+    nonzero: int
+    weight: int
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A part of a table that is chosen at once: one value, or one distribution."""
+
+    symbol: Function
+    keys: tuple[tuple[Element, ...], ...]
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many worlds are looked at: in order, for each choice of sizes, and at random."""
+
+    ordered: int = 150
+    random: int = 250
+    minimise: int = 4000
+    largest: int = 6
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A world in which a statement fails, its measure, and what both sides are there."""
+
+    world: World
+    measure: Measure
+    left: str
+    right: str
+
+
+# --- what is evaluated ----------------------------------------------------------------------------------------------
+
+
+class Question:
+    """A statement made ready for evaluation in worlds."""
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+        self.pairs = _pairs(statement)
+        given = {d.function for d in statement.definitions} | {r.function for r in statement.recursions}
+        self.functions = tuple(f for f in statement.functions if f not in given)
+        if isinstance(statement.relation, SameMaximiser):
+            self.functions += (_other(statement.relation.over),)
+        self.sorts = tuple(s for s in statement.sorts if not s.is_history)
+        self.histories = tuple(s for s in statement.sorts if s.is_history)
+        self.order = max([1, *(_depth(t) for t in statement.terms)]) if any(f.depends for f in self.functions) else 0
+        self.exponential = frozenset(
+            f for t in statement.terms for node in subterms(t) if isinstance(node, Exp) for f in functions(node)
+        )
+        assumptions = (*statement.standing, *statement.assuming)
+        self.closed = tuple(a for a in assumptions if not _open_indices(a))
+        self.open = tuple(a for a in assumptions if _open_indices(a))
+        self.solved = tuple(_solved(a) for a in assumptions)
+
+    def counterexample(self, world: World) -> World | None:
+        """The world with the free indices at which the statement fails in it, or None."""
+        try:
+            if not all(_assumption_holds(a, world) for a in self.closed):
+                return None
+            for at in free_assignments(self.statement.free, world):
+                here = replace(world, indices=at, _kept=world._kept, _pinned=world._pinned)
+                if all(_assumption_holds(a, here) for a in self.open) and self._fails(here):
+                    return here
+        except Undetermined:
+            return None
+        return None
+
+    def _fails(self, world: World) -> bool:
+        if self.statement.exists:
+            return self._witnesses(world)
+        relation = self.statement.relation
+        try:
+            if isinstance(relation, SameMaximiser):
+                (left, right), (other_left, other_right) = self.pairs
+                first = _order(world.value(left), world.value(other_left))
+                return first != _order(world.value(right), world.value(other_right))
+            comparison = relation if isinstance(relation, str) else "="
+            answers = [holds(world.value(left), comparison, world.value(right)) for left, right in self.pairs]
+        except Undefined:
+            return True
+        return any(answer is False for answer in answers)
+
+    def _witnesses(self, world: World) -> bool:
+        """For a statement of existence the world that is looked for is one in which it holds."""
+        relation = self.statement.relation
+        assert isinstance(relation, str)
+        try:
+            return all(holds(world.value(left), relation, world.value(right)) is True for left, right in self.pairs)
+        except Undefined:
+            return False
+
+    def sides(self, world: World) -> tuple[str, str]:
+        """Both sides in a world, as text; for several pairs, the first that differs."""
+        shown = [(_show(left, world), _show(right, world)) for left, right in self.pairs]
+        if isinstance(self.statement.relation, SameMaximiser):
+            (left, right), (other_left, other_right) = shown
+            return f"{left} against {other_left}", f"{right} against {other_right}"
+        return next((pair for pair in shown if pair[0] != pair[1]), shown[0])
+
+
+def _open_indices(assumption: Assumption) -> bool:
+    """Whether an assumption speaks of an index that it does not bind itself."""
+    own = set(assumption.for_all) if isinstance(assumption, Hypothesis) else set()
+    return isinstance(assumption, Hypothesis) and any(free_indices(t) - own for t in assumption.terms)
+
+
+def _order(x: Real, y: Real) -> int:
+    order = reals.compare(x, y)
+    if order is None:
+        raise Undetermined
+    return order
+
+
+def _show(term: Term, world: World) -> str:
+    try:
+        return reals.show(world.value(term))
+    except Undefined as reason:
+        return f"not defined ({reason.why})"
+
+
+def _pairs(statement: Statement) -> tuple[tuple[Term, Term], ...]:
+    left, right, relation = statement.left, statement.right, statement.relation
+    if isinstance(relation, SameMaximiser):
+        other = _other(relation.over)
+        indices = tuple(Index(f"i{k}", sort) for k, sort in enumerate(relation.over.sorts))
+        mapping = {relation.over: (indices, Apply(other, indices))}
+        return ((left, right), (substitute_functions(left, mapping), substitute_functions(right, mapping)))
+    if isinstance(relation, FirstOrder):
+        return ((left, right), (Derivative(left), Derivative(right)))
+    return ((left, right),)
+
+
+def _other(symbol: Function) -> Function:
+    return replace(symbol, name=symbol.name + "′", latex=symbol.latex and symbol.latex + "'")
+
+
+@lru_cache(maxsize=10_000)
+def _depth(term: Term) -> int:
+    """How many derivatives are nested in a term."""
+    inside = max((_depth(child) for child in children(term)), default=0)
+    if isinstance(term, Apply):
+        return term.order
+    return inside + isinstance(term, Derivative)
+
+
+def _assumption_holds(assumption: Assumption, world: World) -> bool:
+    """Whether an assumption certainly holds in a world; on histories, at every length."""
+    if not isinstance(assumption, Hypothesis):
+        return True
+    sorts = {s for t in assumption.terms for f in functions(t) for s in f.sorts if s.is_history}
+    worlds = [world]
+    for sort in sorts:
+        worlds = [w.at_length(sort, k) for w in worlds for k in range(w.lengths[sort] + 1)]
+    return all(_holds_here(assumption, w) for w in worlds)
+
+
+def _holds_here(assumption: Hypothesis, world: World) -> bool:
+    try:
+        for at in free_assignments(assumption.for_all, world):
+            if assumption.given is not None:
+                given = assumption.given
+                wanted = holds(world.value(given.left, at), given.relation, world.value(given.right, at))
+                if wanted is None:
+                    return False
+                if not wanted:
+                    continue
+            if holds(world.value(assumption.left, at), assumption.relation, world.value(assumption.right, at)) is not True:
+                return False
+    except (Undefined, Undetermined):
+        return False
+    return True
+
+
+# --- the worlds -----------------------------------------------------------------------------------------------------
+
+
+def _solved(assumption: Assumption) -> tuple[Apply, Hypothesis] | None:
+    """An assumption that gives a function's value, or its derivative: worlds are made to satisfy it."""
+    if not isinstance(assumption, Hypothesis) or assumption.relation != "=" or assumption.given is not None:
+        return None
+    left = assumption.left
+    inside = left.body if isinstance(left, Derivative) else left
+    if not isinstance(inside, Apply) or inside.function in functions(assumption.right):
+        return None
+    if not inside.arguments or set(inside.arguments) <= set(assumption.for_all):
+        return inside, assumption
+    return None
+
+
+def sizes_in_order(question: Question, largest: int) -> Iterator[tuple[dict[Sort, int], dict[Sort, int]]]:
+    """Sizes of the sorts and lengths of the histories, by their total."""
+    sorts, histories = question.sorts, question.histories
+    for extra in range(largest * max(1, len(sorts) + len(histories))):
+        for split in _splits(extra, len(sorts) + len(histories)):
+            sizes = {sort: 1 + n for sort, n in zip(sorts, split, strict=False)}
+            lengths = dict(zip(histories, split[len(sorts) :], strict=True))
+            if all(n <= largest for n in sizes.values()) and all(n <= 3 for n in lengths.values()):
+                yield sizes, lengths
+
+
+def _splits(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    if parts == 0:
+        if total == 0:
+            yield ()
+        return
+    for first in range(total + 1):
+        for rest in _splits(total - first, parts - 1):
+            yield (first, *rest)
+
+
+def slots(question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int]) -> list[Slot]:
+    """Everything that a world of these sizes leaves to be chosen."""
+    empty = World(sizes, {}, lengths)
+    result = []
+    for symbol in question.functions:
+        own = _elements(symbol.sorts[: symbol.law], empty)
+        given = _elements(symbol.sorts[symbol.law :], empty)
+        if symbol.law:
+            options = law_options(len(own), symbol.positive, question.order if symbol.depends else 0)
+            result += [Slot(symbol, tuple((*lead, *rest) for lead in own), options) for rest in given]
+        else:
+            options = value_options(symbol, question.order if symbol.depends else 0, symbol in question.exponential)
+            result += [Slot(symbol, (rest,), options) for rest in given]
+    return result
+
+
+def _elements(sorts: Sequence[Sort], world: World) -> list[tuple[Element, ...]]:
+    """Every tuple of elements; of histories, those of every length up to the world's."""
+    ranges: list[list[Element]] = []
+    for sort in sorts:
+        if sort.is_history:
+            ranges.append([h for k in range(world.lengths[sort] + 1) for h in world.elements(sort, k)])
+        else:
+            ranges.append(list(world.elements(sort)))
+    return list(product(*ranges))
+
+
+def _cost(value: Real) -> tuple[int, int]:
+    rational = reals.fraction(value)
+    if rational is None:
+        return 1, 4
+    return int(rational != 0), abs(rational.numerator) + rational.denominator
+
+
+def _option(entries: Iterable[Sequence[Real]]) -> Option:
+    jets = tuple(tuple(jet) for jet in entries)
+    costs = [_cost(value) for jet in jets for value in jet[:1]] + [_cost(v) for jet in jets for v in jet[1:] if _cost(v)[0]]
+    return Option(jets, sum(n for n, _ in costs), sum(w for _, w in costs))
+
+
+_FRACTIONS = [Fraction(n, d) for d in (1, 2, 3, 4, 5) for n in range(-5, 6)]
+
+
+@lru_cache(maxsize=500)
+def value_options(symbol: Function, order: int, exponential: bool) -> tuple[Option, ...]:
+    """The values that one entry of a table may take, with slopes where it depends on θ, cheapest first."""
+    pool: list[Real] = [reals.real(f) for f in dict.fromkeys(_FRACTIONS) if f in symbol.domain]
+    lower, upper = symbol.domain.lower, symbol.domain.upper
+    if lower is not None and upper is not None:
+        pool += [reals.real(lower + (upper - lower) * f) for f in (Fraction(1, 2), Fraction(1, 3), Fraction(2, 3))]
+    elif lower is not None:
+        pool += [reals.real(lower + k) for k in (0, 1, 2)]
+    elif upper is not None:
+        pool += [reals.real(upper - k) for k in (0, 1, 2)]
+    if exponential and lower is None:
+        # Inside an exponential, multiples of log 2 keep the numbers rational.
+        two = reals.log(reals.real(2))
+        assert two is not None
+        pool = [value for value in pool if reals.sign(value) == 0]
+        pool += [reals.multiply(reals.real(k), two) for k in (1, -1, 2, -2, 3)]
+    values = [value for value in pool if in_domain(symbol, value)]
+    slopes = [0, 1, -1, 2] if order else [0]
+    if symbol.slope is not None:
+        tails: list[list[Real]] = [[reals.real(symbol.slope), *([reals.ZERO] * max(order - 1, 0))][:order]]
+    else:
+        tails = [[reals.real(s) for s in tail] for tail in product(slopes, repeat=order)]
+    options = {(_key(value), tuple(map(_key, tail))): _option([[value, *tail]]) for value in values for tail in tails}
+    return tuple(sorted(options.values(), key=lambda o: (o.nonzero, o.weight)))
+
+
+def _key(value: Real) -> str:
+    return reals.show(value)
+
+
+@lru_cache(maxsize=500)
+def law_options(n: int, positive: bool, order: int) -> tuple[Option, ...]:
+    """Distributions on n points, with slopes that sum to zero on their support, cheapest first."""
+    columns = sorted(set(_distributions(n, positive)), key=lambda c: sum(x.numerator + x.denominator for x in c))
+    options = []
+    for column in columns[:60]:
+        tangents = _tangents(tuple(x != 0 for x in column)) if order else [()]
+        for tail in product(tangents, repeat=order):
+            jets = [
+                [reals.real(x), *(reals.real(slope[k]) for slope in tail)] for k, x in enumerate(column)
+            ]
+            options.append(_option(jets))
+    return tuple(sorted(options, key=lambda o: (o.nonzero, o.weight)))
+
+
+def _distributions(n: int, positive: bool) -> Iterator[tuple[Fraction, ...]]:
+    least = 1 if positive else 0
+    for denominator in range(1, max(5, n) + (1 if n <= 3 else 0)):
+        for parts in _compositions(denominator, n, least):
+            yield tuple(Fraction(part, denominator) for part in parts)
+    if not any(True for _ in _compositions(n, n, 1)):
+        return
+    yield tuple(Fraction(1, n) for _ in range(n))
+
+
+def _compositions(total: int, parts: int, least: int) -> Iterator[tuple[int, ...]]:
+    if parts == 1:
+        if total >= least:
+            yield (total,)
+        return
+    for first in range(least, total - least * (parts - 1) + 1):
+        for rest in _compositions(total - first, parts - 1, least):
+            yield (first, *rest)
+
+
+def _tangents(support: tuple[bool, ...]) -> list[tuple[int, ...]]:
+    """Directions that stay on the simplex: between two points of the support, and none."""
+    inside = [k for k, there in enumerate(support) if there]
+    result = [tuple(0 for _ in support)]
+    for up in inside:
+        for down in inside:
+            if up != down:
+                result.append(tuple((k == up) - (k == down) for k in range(len(support))))
+    return result
+
+
+def build(
+    question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int], chosen: Sequence[tuple[Slot, Option]]
+) -> World | None:
+    """The world of the chosen options, made to satisfy the assumptions that give values; None where it cannot be."""
+    tables: dict[Function, dict[tuple[Element, ...], Jet]] = {f: {} for f in question.functions}
+    for slot, option in chosen:
+        width = 1 + max(question.order, 1)
+        for key, jet in zip(slot.keys, option.entries, strict=True):
+            tables[slot.symbol][key] = jet + (reals.ZERO,) * (width + 1 - len(jet))
+    statement = question.statement
+    world = World(sizes, tables, lengths, lengths, statement.definitions, statement.recursions)
+    if isinstance(statement.relation, FirstOrder):
+        for moving, still in statement.relation.at.values:
+            if moving in tables and still in tables:
+                _move_to_point(tables[moving], tables[still], moving)
+    for solution in question.solved:
+        if solution is not None and not _solve(solution, tables, world):
+            return None
+    return world
+
+
+def _move_to_point(
+    moving: dict[tuple[Element, ...], Jet], still: dict[tuple[Element, ...], Jet], symbol: Function
+) -> None:
+    """Gives a function of θ the values of a fixed one, its slopes kept where the law allows them."""
+    columns: dict[tuple[Element, ...], list[tuple[Element, ...]]] = {}
+    for at in moving:
+        columns.setdefault(at[symbol.law :], []).append(at)
+    for keys in columns.values():
+        allowed = not symbol.law or all(reals.sign(still[k][0]) != 0 for k in keys)
+        for key in keys:
+            tail = moving[key][1:] if allowed else tuple(reals.ZERO for _ in moving[key][1:])
+            moving[key] = (still[key][0], *tail)
+
+
+def _solve(
+    solution: tuple[Apply, Hypothesis], tables: dict[Function, dict[tuple[Element, ...], Jet]], world: World
+) -> bool:
+    node, hypothesis = solution
+    symbol = node.function
+    if symbol not in tables:
+        return True
+    slope = isinstance(hypothesis.left, Derivative)
+    indices = [a for a in node.arguments if isinstance(a, Index)]
+    for key in list(tables[symbol]):
+        if len(indices) != len(key):
+            return True
+        at = dict(zip(indices, key, strict=True))
+        levels = {s: (len(e) - len(s.start)) // len(s.step) for s, e in zip(symbol.sorts, key, strict=True) if isinstance(e, tuple)}
+        here = world
+        for sort, steps in levels.items():
+            here = here.at_length(sort, steps)
+        others = set(hypothesis.for_all) - set(indices)
+        if others:
+            return True
+        try:
+            jet = tables[symbol][key]
+            value = evaluate(hypothesis.right, here, at, len(jet) - 1 - int(slope))
+        except (Undefined, Undetermined, BadInput):
+            return False
+        if not slope and not in_domain(symbol, value[0]):
+            return False
+        tables[symbol][key] = (jet[0], *value) if slope else value
+        world._kept.clear()
+    return True
+
+
+def measure(sizes: dict[Sort, int], lengths: dict[Sort, int], chosen: Sequence[tuple[Slot, Option]]) -> Measure:
+    """(total size of the sets and lengths, nonzero entries, sum of numerators and denominators)."""
+    total = sum(sizes.values()) + sum(lengths.values())
+    return total, sum(o.nonzero for _, o in chosen), sum(o.weight for _, o in chosen)
+
+
+def in_order(parts: Sequence[Slot]) -> Iterator[tuple[int, ...]]:
+    """Choices of an option for each slot, by their joint cost; each once."""
+
+    def cost(ranks: tuple[int, ...]) -> tuple[int, int]:
+        options = [slot.options[rank] for slot, rank in zip(parts, ranks, strict=True)]
+        return sum(o.nonzero for o in options), sum(o.weight for o in options)
+
+    if any(not slot.options for slot in parts):
+        return
+    start = (0,) * len(parts)
+    heap = [(cost(start), start)]
+    while heap:
+        _, ranks = heapq.heappop(heap)
+        yield ranks
+        last = max((k for k, rank in enumerate(ranks) if rank), default=0)
+        for k in range(last, len(parts)):
+            if ranks[k] + 1 < len(parts[k].options):
+                following = (*ranks[:k], ranks[k] + 1, *ranks[k + 1 :])
+                heapq.heappush(heap, (cost(following), following))
+
+
+# --- the search -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Found:
+    """A failing world with the choices that make it."""
+
+    world: World
+    sizes: dict[Sort, int]
+    lengths: dict[Sort, int]
+    chosen: tuple[tuple[Slot, Option], ...]
+
+    @property
+    def measure(self) -> Measure:
+        """How large it is."""
+        return measure(self.sizes, self.lengths, self.chosen)
+
+
+MAX_SLOTS = 40
+
+
+def _attempt(
+    question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int], chosen: Sequence[tuple[Slot, Option]]
+) -> Found | None:
+    world = build(question, sizes, lengths, chosen)
+    failing = None if world is None else question.counterexample(world)
+    return None if failing is None else Found(failing, sizes, lengths, tuple(chosen))
+
+
+def _search_in_order(question: Question, effort: Effort, limit: Measure | None, per_size: int) -> Found | None:
+    spent = 0
+    for sizes, lengths in sizes_in_order(question, effort.largest):
+        total = sum(sizes.values()) + sum(lengths.values())
+        if (limit is not None and total > limit[0]) or spent > 8 * per_size:
+            return None
+        parts = slots(question, sizes, lengths)
+        if len(parts) > MAX_SLOTS:
+            return None
+        for number, ranks in enumerate(in_order(parts)):
+            if number >= per_size:
+                break
+            spent += 1
+            chosen = [(slot, slot.options[rank]) for slot, rank in zip(parts, ranks, strict=True)]
+            if limit is not None and measure(sizes, lengths, chosen) >= limit:
+                break
+            found = _attempt(question, sizes, lengths, chosen)
+            if found is not None:
+                return found
+    return None
+
+
+def _search_at_random(question: Question, effort: Effort, seed: int) -> Found | None:
+    draw = random.Random(seed)
+    sizes_list = []
+    for sizes, lengths in sizes_in_order(question, effort.largest):
+        if len(slots(question, sizes, lengths)) <= MAX_SLOTS:
+            sizes_list.append((sizes, lengths))
+        if len(sizes_list) >= 40:
+            break
+    for number in range(effort.random):
+        sizes, lengths = sizes_list[min(int(draw.random() ** 1.5 * len(sizes_list)), len(sizes_list) - 1)]
+        parts = slots(question, sizes, lengths)
+        if any(not slot.options for slot in parts):
+            continue
+        chosen = _draw(parts, draw, lively=number % 2 == 0)
+        found = _attempt(question, sizes, lengths, chosen)
+        if found is not None:
+            return found
+    return None
+
+
+def _draw(parts: Sequence[Slot], draw: random.Random, lively: bool) -> list[tuple[Slot, Option]]:
+    """One option a slot at random; now and then that of a slot like it, so that laws and values are equal."""
+    chosen: list[tuple[Slot, Option]] = []
+    for slot in parts:
+        alike = [option for other, option in chosen if other.options is slot.options]
+        if alike and draw.random() < 0.15:
+            chosen.append((slot, draw.choice(alike)))
+        elif lively:
+            chosen.append((slot, slot.options[draw.randrange(len(slot.options))]))
+        else:
+            chosen.append((slot, slot.options[int(draw.random() ** 2 * len(slot.options))]))
+    return chosen
+
+
+def _shrink(question: Question, found: Found) -> Found:
+    """Replaces choices by cheaper ones for as long as the statement still fails."""
+    improved = True
+    while improved:
+        improved = False
+        for k, (slot, option) in enumerate(found.chosen):
+            for cheaper in slot.options:
+                if (cheaper.nonzero, cheaper.weight) >= (option.nonzero, option.weight):
+                    break
+                chosen = (*found.chosen[:k], (slot, cheaper), *found.chosen[k + 1 :])
+                smaller = _attempt(question, found.sizes, found.lengths, chosen)
+                if smaller is not None:
+                    found, improved = smaller, True
+                    break
+    return found
+
+
+def refute(statement: Statement, effort: Effort = Effort(), seed: int = 0) -> Counterexample | None:  # noqa: B008
+    """The smallest world found in which a statement fails; for a statement of existence, in which it holds."""
+    question = Question(statement)
+    found = _search_in_order(question, effort, None, effort.ordered)
+    if found is None:
+        found = _search_at_random(question, effort, seed)
+    if found is None:
+        return None
+    found = _shrink(question, found)
+    smaller = _search_in_order(question, effort, found.measure, effort.minimise)
+    found = smaller or found
+    left, right = question.sides(found.world)
+    return Counterexample(found.world, found.measure, left, right)
+
+
+def fails_in(statement: Statement, world: World) -> Counterexample | None:
+    """The given world as a counterexample, if every assumption holds in it and the statement fails."""
+    question = Question(statement)
+    prepared = replace(world, definitions=statement.definitions, recursions=statement.recursions, _kept={}, _pinned=[])
+    failing = question.counterexample(prepared)
+    if failing is None:
+        return None
+    left, right = question.sides(failing)
+    total = sum(world.sizes.values()) + sum(world.lengths.values())
+    costs = [_cost(value) for table in world.tables.values() for jet in table.values() for value in jet[:1]]
+    return Counterexample(failing, (total, sum(n for n, _ in costs), sum(w for _, w in costs)), left, right)
+
+
+__all__ = ["Counterexample", "Effort", "Question", "fails_in", "refute"]
