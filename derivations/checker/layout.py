@@ -1,7 +1,7 @@
 """How a term is laid out: what needs brackets, what becomes a quotient, what every index is called.
 
-This is decided once, for text and for LaTeX. A Notation only says how each piece is written; this one writes text.
-Products and sums are associative here, so a + (b + c) prints as a + b + c; q·(p/q) keeps its brackets.
+This is decided once, for text and for LaTeX; a Notation only says how each piece is written, and the one here
+writes text. Sums and products are associative: a + (b + c) prints as a + b + c. But q·(p/q) keeps its brackets.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from fractions import Fraction
-from itertools import groupby
-from math import prod
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple
 
-from derivations.checker import reals
 from derivations.checker.terms import (
     Add,
     Apply,
@@ -40,9 +37,8 @@ from derivations.checker.terms import (
     Term,
     children,
 )
-from derivations.checker.worlds import Element, Table, World
 
-# --- names ----------------------------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------------------
 
 Names = Mapping[Index, str]
 _PRIMES = ("", "′", "″", "‴")
@@ -51,9 +47,9 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def names_of(terms: Iterable[Term], more: Iterable[Index] = ()) -> Names:
-    """What every index is called. A name that the checker made up, as y·7 or #0.1, becomes y, y′, …, whichever is free.
+    """What every index is called. A name that the checker made up (y·7, #0.1) becomes the first of y, y′, … not taken.
 
-    The numbers in such names count what happened before; the order in which they occur does not.
+    The numbers in such names depend on what was judged before; the order in which they occur does not.
     """
     indices = list(dict.fromkeys([*more, *(i for node in terms for i in _occurrences(node))]))
     taken = {index.name for index in indices if not _made_up(index)}
@@ -102,7 +98,7 @@ def _parts_of(argument: Argument) -> tuple[Index, ...]:
     return argument.items if argument.prefix is None else (argument.prefix, *argument.items)
 
 
-# --- how each piece is written --------------------------------------------------------------------------------------
+# --- how each piece is written ------------------------------------------------------------------------------
 
 
 class Notation:
@@ -112,6 +108,8 @@ class Notation:
     minus = "−"
     dot = "·"
     about = "≈"
+    member = " ∈ "
+    marks: ClassVar[Mapping[str, str]] = {"proved": "✓", "conditional": "✓", "refuted": "✗", "unknown": "?"}
 
     def function(self, symbol: Function) -> str:
         """The name of a function."""
@@ -121,9 +119,17 @@ class Notation:
         """The name of an index or a sort."""
         return name
 
-    def relation(self, sign: str) -> str:
-        """A comparison with the blanks around it."""
+    def relation(self, sign: object) -> str:
+        """A comparison, or another relation, with the blanks around it."""
         return f" {sign} "
+
+    def mark(self, status: str) -> str:
+        """The mark of a status; what is not known to be a pass is none."""
+        return self.marks.get(status, "?")
+
+    def words(self, plain: str) -> str:
+        """Words."""
+        return plain
 
     def brackets(self, body: str) -> str:
         """Round brackets."""
@@ -202,7 +208,7 @@ class Notation:
         return f"_{indices}" if len(indices) == 1 else f"_{{{indices}}}"
 
 
-# --- brackets -------------------------------------------------------------------------------------------------------
+# --- brackets -----------------------------------------------------------------------------------------------
 
 
 class Level(IntEnum):
@@ -212,8 +218,9 @@ class Level(IntEnum):
     SUM = 1  # a + b, and whatever begins with a minus
     PRODUCT = 2
     OPEN = 3  # Σ_y … and log x, which would take in what follows on the right
-    TIGHT = 4  # ∇x, x²
-    ATOM = 5
+    SCORE = 4  # ∇log x, which is clear before a dot, not before a slash
+    TIGHT = 5  # ∇x, x²
+    ATOM = 6
 
 
 class Piece(NamedTuple):
@@ -292,9 +299,7 @@ class Layout:
             case Indicator(left, relation, right):
                 return self.notation.indicator(self.comparison(left, relation, right))
             case Delta(left, right):
-                return self.notation.indicator(
-                    self.index(left) + self.notation.relation("=") + self.index(right)
-                )
+                return self.notation.indicator(self.index(left) + self.notation.relation("=") + self.index(right))
             case Size(sort):
                 return self.notation.size(self.notation.name(sort.name))
             case Length(sort):
@@ -342,8 +347,8 @@ class Layout:
             order, body = order + 1, body.body
         if isinstance(body, Apply):
             return self._apply(body.function, body.arguments, order + body.order)
-        needed = Level.OPEN if isinstance(body, Log) else Level.ATOM
-        return Piece(self.notation.nabla(order, self.write(body, needed)), Level.TIGHT)
+        needed, level = (Level.OPEN, Level.SCORE) if isinstance(body, Log) else (Level.ATOM, Level.TIGHT)
+        return Piece(self.notation.nabla(order, self.write(body, needed)), level)
 
     def _add(self, node: Add) -> Piece:
         parts = list(_summands(node))
@@ -360,9 +365,7 @@ class Layout:
     def _multiply(self, node: Term) -> Piece:
         minus, factors = _without_sign(_factors(node))
         piece = self._quotient(factors)
-        return (
-            Piece(self.notation.minus + self._bracketed(piece, Level.PRODUCT), Level.SUM) if minus else piece
-        )
+        return Piece(self.notation.minus + self._bracketed(piece, Level.PRODUCT), Level.SUM) if minus else piece
 
     def _quotient(self, factors: list[Term]) -> Piece:
         above = [f for f in factors if not _divides(f)]
@@ -381,7 +384,7 @@ class Layout:
     def _product(self, factors: list[Term]) -> Piece:
         if len(factors) < 2:
             return self._piece(factors[0] if factors else Number(Fraction(1)))
-        shown = [self.write(f, Level.TIGHT) for f in factors[:-1]] + [self.write(factors[-1], Level.OPEN)]
+        shown = [self.write(f, Level.SCORE) for f in factors[:-1]] + [self.write(factors[-1], Level.OPEN)]
         return Piece(self.notation.times(shown), Level.PRODUCT)
 
 
@@ -406,7 +409,7 @@ def _below(node: Power) -> list[Term]:
 
 
 def _factors(node: Term) -> list[Term]:
-    """The factors of a product, products inside it included, except where a quotient or a minus stands apart."""
+    """The factors of a product and of products in it; a quotient or a minus further on stands apart."""
     if isinstance(node, Add) and len(node.terms) == 1:
         return _factors(node.terms[0])
     if not isinstance(node, Multiply):
@@ -438,96 +441,3 @@ def _without_sign(factors: list[Term]) -> tuple[bool, list[Term]]:
     assert isinstance(factors[0], Number)
     rest = factors[1:]
     return True, rest if factors[0].value == -1 else [Number(-factors[0].value), *rest]
-
-
-# --- worlds ---------------------------------------------------------------------------------------------------------
-
-Named = TypeVar("Named", Sort, Index, Function)
-Value = TypeVar("Value")
-Entries = Mapping[tuple[Element, ...], str]
-
-
-def world_facts(world: World, layout: Layout) -> list[list[str]]:
-    """A world as lines of equations: sizes, lengths and indices; parameters; each table; slopes that are not zero."""
-    write = layout.notation
-    sizes = [_equation(write, write.size(write.name(s.name)), str(n)) for s, n in _by_name(world.sizes)]
-    steps = [_equation(write, layout.length(s), str(n)) for s, n in _by_name(world.lengths)]
-    chosen = [_equation(write, layout.index(i), _element(write, e)) for i, e in _by_name(world.indices)]
-    tables = _by_name(world.tables)
-    parameters = [fact for f, table in tables if not f.sorts for fact in _table(write, f, table, 0)]
-    rows = [_table(write, f, table, 0) for f, table in tables if f.sorts]
-    slopes = [_slopes(write, f, table, order) for f, table in tables if f.depends for order in (1, 2)]
-    return [line for line in (sizes + steps + chosen, parameters, *rows, *slopes) if line]
-
-
-def _by_name(mapping: Mapping[Named, Value]) -> list[tuple[Named, Value]]:
-    return sorted(mapping.items(), key=lambda pair: pair[0].name)
-
-
-def _equation(write: Notation, left: str, right: str) -> str:
-    return f"{left} {right}" if right.startswith(write.about) else left + write.relation("=") + right
-
-
-def _element(write: Notation, element: Element) -> str:
-    return str(element) if isinstance(element, int) else write.path([str(part) for part in element])
-
-
-def _slopes(write: Notation, symbol: Function, table: Table, order: int) -> list[str]:
-    moving = any(reals.sign(jet[order]) != 0 for jet in table.values() if len(jet) > order)
-    return _table(write, symbol, table, order) if moving else []
-
-
-def _table(write: Notation, symbol: Function, table: Table, order: int) -> list[str]:
-    """The values of a function (its derivatives, for an order above zero), a row for each value of what is given."""
-    name = write.nabla(order, write.function(symbol)) if order else write.function(symbol)
-    entries = {at: write.value(reals.show(jet[order])) for at, jet in table.items() if len(jet) > order}
-    ordered = sorted(entries, key=lambda at: [_rank(e) for e in _given_first(symbol, at)])
-    facts = []
-    for given, group in groupby(ordered, key=lambda at: _given_first(symbol, at)[: _given(symbol)]):
-        row = {_given_first(symbol, at)[_given(symbol) :]: entries[at] for at in group}
-        facts += _row(write, symbol, name, given, row)
-    return facts
-
-
-def _given(symbol: Function) -> int:
-    """How many arguments are fixed along a row: all that a law is given; all but the last of any other function."""
-    return len(symbol.sorts) - (symbol.law or min(1, len(symbol.sorts)))
-
-
-def _given_first(symbol: Function, at: tuple[Element, ...]) -> tuple[Element, ...]:
-    return at[symbol.law :] + at[: symbol.law] if symbol.law else at
-
-
-def _rank(element: Element) -> tuple[int, ...]:
-    return (element,) if isinstance(element, int) else (len(element), *element)
-
-
-def _row(write: Notation, symbol: Function, name: str, given: tuple[Element, ...], row: Entries) -> list[str]:
-    values = [sorted({at[k] for at in row}, key=_rank) for k in range(len(next(iter(row))))]
-    whole = len(row) == prod(map(len, values)) and not any(isinstance(v, tuple) for at in row for v in at)
-    if whole:
-        return [_equation(write, _row_name(write, symbol, name, given), _nested(write, row, values))]
-    return [_equation(write, _entry_name(write, symbol, name, given, at), shown) for at, shown in row.items()]
-
-
-def _nested(write: Notation, row: Entries, values: list[list[Element]], at: tuple[Element, ...] = ()) -> str:
-    if len(at) == len(values):
-        return row[at]
-    return write.vector([_nested(write, row, values, (*at, v)) for v in values[len(at)]])
-
-
-def _row_name(write: Notation, symbol: Function, name: str, given: tuple[Element, ...]) -> str:
-    if not given:
-        return name
-    sorts = symbol.sorts[symbol.law :]
-    shown = [f"{write.name(s.name.lower())}={_element(write, e)}" for s, e in zip(sorts, given, strict=False)]
-    if symbol.law:
-        return write.apply(name, [write.dot] * symbol.law, shown)
-    return write.apply(name, [*shown, write.dot], [])
-
-
-def _entry_name(
-    write: Notation, symbol: Function, name: str, given: tuple[Element, ...], at: tuple[Element, ...]
-) -> str:
-    fixed, free = [_element(write, e) for e in given], [_element(write, e) for e in at]
-    return write.apply(name, free, fixed) if symbol.law else write.apply(name, fixed + free, [])

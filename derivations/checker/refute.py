@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from itertools import product
+from itertools import islice, product
+from math import prod
 
 from derivations.checker import reals
 from derivations.checker.errors import BadInput
@@ -32,6 +33,7 @@ from derivations.checker.terms import (
     Exp,
     Function,
     Index,
+    Path,
     Sort,
     Term,
     children,
@@ -53,6 +55,7 @@ from derivations.checker.worlds import (
 )
 
 Measure = tuple[int, int, int]
+Sizes = tuple[dict[Sort, int], dict[Sort, int]]
 Entry = tuple[tuple[Element, ...], Jet]
 
 
@@ -76,12 +79,18 @@ class Slot:
 
 @dataclass(frozen=True)
 class Effort:
-    """How many worlds are looked at: in order, for each choice of sizes, and at random."""
+    """How many worlds are looked at: choices of sizes, at each of them in order and at random, then at random again."""
 
-    ordered: int = 150
-    random: int = 250
-    minimise: int = 4000
+    sizes: int = 40
+    ordered: int = 60
+    random: int = 20
+    late: int = 150
+    minimise: int = 1500
     largest: int = 6
+
+
+THOROUGH = Effort()
+DOUBLE_ENTRY = Effort(sizes=16, ordered=5, random=4, late=10)
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,7 @@ class Question:
         assumptions = (*statement.standing, *statement.assuming)
         self.closed = tuple(a for a in assumptions if not _open_indices(a))
         self.open = tuple(a for a in assumptions if _open_indices(a))
+        self.reach = _reach(statement)
         self.solved = tuple(_solved(a) for a in assumptions)
 
     def counterexample(self, world: World) -> World | None:
@@ -274,13 +284,50 @@ def _splits(total: int, parts: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
+def _reach(statement: Statement) -> dict[Function, int]:
+    """How far beyond the statement's own length t the histories go at which a function is looked up: −1, 0 or 1."""
+    assumed = [t for a in (*statement.assuming, *statement.standing) for t in a.terms]
+    sources = [(t, 0) for t in (statement.left, statement.right, *assumed)]
+    sources += [(d.value, -1) for d in statement.definitions]
+    sources += [(t, -1) for r in statement.recursions for t in (r.start, r.step)]
+    found: dict[Function, int] = {}
+    for term, offset in sources:
+        for node in subterms(term):
+            if isinstance(node, Apply):
+                extended = any(isinstance(a, Path) and a.prefix is not None for a in node.arguments)
+                found[node.function] = max(found.get(node.function, -1), offset + extended)
+    return found
+
+
+def _table_size(question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int]) -> int:
+    """How many entries a world of these sizes has."""
+    total = 0
+    for symbol in question.functions:
+        entries = 1
+        for sort in symbol.sorts:
+            entries *= _element_count(sort, sizes, lengths, question.reach.get(symbol, 0))
+        total += entries
+    for sort in question.histories:
+        total += _element_count(sort, sizes, lengths, 0)
+    return total
+
+
+def _element_count(sort: Sort, sizes: dict[Sort, int], lengths: dict[Sort, int], reach: int) -> int:
+    if not sort.is_history:
+        return sizes[sort]
+    start = prod(sizes[part] for part in sort.start)
+    ratio = prod(sizes[part] for part in sort.step)
+    return sum(start * ratio**k for k in range(lengths[sort] + reach + 1))
+
+
 def slots(question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int]) -> list[Slot]:
     """Everything that a world of these sizes leaves to be chosen."""
     empty = World(sizes, {}, lengths)
     result = []
     for symbol in question.functions:
-        own = _elements(symbol.sorts[: symbol.law], empty)
-        given = _elements(symbol.sorts[symbol.law :], empty)
+        reach = question.reach.get(symbol, 0)
+        own = _elements(symbol.sorts[: symbol.law], empty, reach)
+        given = _elements(symbol.sorts[symbol.law :], empty, reach)
         if symbol.law:
             options = law_options(len(own), symbol.positive, question.order if symbol.depends else 0)
             result += [Slot(symbol, tuple((*lead, *rest) for lead in own), options) for rest in given]
@@ -290,12 +337,12 @@ def slots(question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int]) 
     return result
 
 
-def _elements(sorts: Sequence[Sort], world: World) -> list[tuple[Element, ...]]:
-    """Every tuple of elements; of histories, those of every length up to the world's."""
+def _elements(sorts: Sequence[Sort], world: World, reach: int) -> list[tuple[Element, ...]]:
+    """Every tuple of elements; of histories, those of every length up to the world's plus `reach`."""
     ranges: list[list[Element]] = []
     for sort in sorts:
         if sort.is_history:
-            ranges.append([h for k in range(world.lengths[sort] + 1) for h in world.elements(sort, k)])
+            ranges.append([h for k in range(world.lengths[sort] + reach + 1) for h in world.elements(sort, k)])
         else:
             ranges.append(list(world.elements(sort)))
     return list(product(*ranges))
@@ -314,7 +361,7 @@ def _option(entries: Iterable[Sequence[Real]]) -> Option:
     return Option(jets, sum(n for n, _ in costs), sum(w for _, w in costs))
 
 
-_FRACTIONS = [Fraction(n, d) for d in (1, 2, 3, 4, 5) for n in range(-5, 6)]
+_FRACTIONS = [Fraction(sign * n, d) for d in (1, 2, 3, 4, 5) for n in range(6) for sign in (1, -1)]
 
 
 @lru_cache(maxsize=500)
@@ -506,7 +553,7 @@ class Found:
         return measure(self.sizes, self.lengths, self.chosen)
 
 
-MAX_SLOTS = 40
+MAX_ENTRIES = 60
 
 
 def _attempt(
@@ -517,43 +564,28 @@ def _attempt(
     return None if failing is None else Found(failing, sizes, lengths, tuple(chosen))
 
 
-def _search_in_order(question: Question, effort: Effort, limit: Measure | None, per_size: int) -> Found | None:
-    spent = 0
-    for sizes, lengths in sizes_in_order(question, effort.largest):
-        total = sum(sizes.values()) + sum(lengths.values())
-        if (limit is not None and total > limit[0]) or spent > 8 * per_size:
+def _in_order(
+    question: Question, sizes: Sizes, parts: Sequence[Slot], most: int, limit: Measure | None = None
+) -> Found | None:
+    """The first failing world among the `most` cheapest of these sizes, if it is below the limit."""
+    for ranks in islice(in_order(parts), most):
+        chosen = [(slot, slot.options[rank]) for slot, rank in zip(parts, ranks, strict=True)]
+        if limit is not None and measure(*sizes, chosen) >= limit:
             return None
-        parts = slots(question, sizes, lengths)
-        if len(parts) > MAX_SLOTS:
-            return None
-        for number, ranks in enumerate(in_order(parts)):
-            if number >= per_size:
-                break
-            spent += 1
-            chosen = [(slot, slot.options[rank]) for slot, rank in zip(parts, ranks, strict=True)]
-            if limit is not None and measure(sizes, lengths, chosen) >= limit:
-                break
-            found = _attempt(question, sizes, lengths, chosen)
-            if found is not None:
-                return found
+        found = _attempt(question, *sizes, chosen)
+        if found is not None:
+            return found
     return None
 
 
-def _search_at_random(question: Question, effort: Effort, seed: int) -> Found | None:
-    draw = random.Random(seed)
-    sizes_list = []
-    for sizes, lengths in sizes_in_order(question, effort.largest):
-        if len(slots(question, sizes, lengths)) <= MAX_SLOTS:
-            sizes_list.append((sizes, lengths))
-        if len(sizes_list) >= 40:
-            break
-    for number in range(effort.random):
-        sizes, lengths = sizes_list[min(int(draw.random() ** 1.5 * len(sizes_list)), len(sizes_list) - 1)]
-        parts = slots(question, sizes, lengths)
-        if any(not slot.options for slot in parts):
-            continue
-        chosen = _draw(parts, draw, lively=number % 2 == 0)
-        found = _attempt(question, sizes, lengths, chosen)
+def _at_random(
+    question: Question, sizes: Sizes, parts: Sequence[Slot], most: int, draw: random.Random
+) -> Found | None:
+    """A failing world among `most` random ones of these sizes."""
+    if any(not slot.options for slot in parts):
+        return None
+    for number in range(most):
+        found = _attempt(question, *sizes, _draw(parts, draw, lively=number % 2 == 0))
         if found is not None:
             return found
     return None
@@ -590,17 +622,51 @@ def _shrink(question: Question, found: Found) -> Found:
     return found
 
 
-def refute(statement: Statement, effort: Effort = Effort(), seed: int = 0) -> Counterexample | None:  # noqa: B008
+def _search(question: Question, effort: Effort, seed: int) -> Found | None:
+    """The first sizes, by their total, at which a failing world is found; the smallest such world of that total."""
+    draw = random.Random(seed)
+    best: Found | None = None
+    places = []
+    for sizes in sizes_in_order(question, effort.largest):
+        if best is not None and sum(map(_total, sizes)) > best.measure[0]:
+            return best
+        if len(places) >= effort.sizes:
+            break
+        if _table_size(question, *sizes) > MAX_ENTRIES:
+            continue
+        parts = slots(question, *sizes)
+        places.append((sizes, parts))
+        found = _in_order(question, sizes, parts, effort.ordered)
+        found = found or _at_random(question, sizes, parts, effort.random, draw)
+        if found is not None:
+            found = _smallest(question, found, sizes, parts, effort)
+            best = found if best is None or found.measure < best.measure else best
+    if best is not None or not places:
+        return best
+    for _ in range(effort.late):
+        sizes, parts = places[int(draw.random() * len(places))]
+        found = _at_random(question, sizes, parts, 2, draw)
+        if found is not None:
+            return _smallest(question, found, sizes, parts, effort)
+    return None
+
+
+def _total(numbers: dict[Sort, int]) -> int:
+    return sum(numbers.values())
+
+
+def _smallest(question: Question, found: Found, sizes: Sizes, parts: Sequence[Slot], effort: Effort) -> Found:
+    """The smallest failing world of these sizes: shrunk, then looked for in order below what that gave."""
+    found = _shrink(question, found)
+    return _in_order(question, sizes, parts, effort.minimise, found.measure) or found
+
+
+def refute(statement: Statement, effort: Effort = THOROUGH, seed: int = 0) -> Counterexample | None:
     """The smallest world found in which a statement fails; for a statement of existence, in which it holds."""
     question = Question(statement)
-    found = _search_in_order(question, effort, None, effort.ordered)
-    if found is None:
-        found = _search_at_random(question, effort, seed)
+    found = _search(question, effort, seed)
     if found is None:
         return None
-    found = _shrink(question, found)
-    smaller = _search_in_order(question, effort, found.measure, effort.minimise)
-    found = smaller or found
     left, right = question.sides(found.world)
     return Counterexample(found.world, found.measure, left, right)
 
@@ -618,4 +684,4 @@ def fails_in(statement: Statement, world: World) -> Counterexample | None:
     return Counterexample(failing, (total, sum(n for n, _ in costs), sum(w for _, w in costs)), left, right)
 
 
-__all__ = ["Counterexample", "Effort", "Question", "fails_in", "refute"]
+__all__ = ["DOUBLE_ENTRY", "THOROUGH", "Counterexample", "Effort", "Question", "fails_in", "refute"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from derivations.checker import wellformed
 from derivations.checker.errors import BadInput, EngineDisagreement, StatementError
 from derivations.checker.proof import Argumentation, Lemmas, Proof, Step, Unproved, no_lemmas, prove
-from derivations.checker.refute import Counterexample, Effort, fails_in, refute
+from derivations.checker.refute import DOUBLE_ENTRY, THOROUGH, Counterexample, Effort, fails_in, refute
 from derivations.checker.statement import Assumption, Relation, Statement, statement
 from derivations.checker.terms import Scalar, Term
 
@@ -79,7 +79,7 @@ def judge(
     *,
     argument: Argumentation | None = None,
     lemmas: Lemmas = no_lemmas,
-    effort: Effort = Effort(),  # noqa: B008  frozen
+    effort: Effort = THOROUGH,
     worlds: Sequence[World] = (),
     instances: Sequence[Witness] = (),
     prover: Callable[[Statement], Proof] | None = None,
@@ -99,7 +99,8 @@ def judge(
     if given.exists:
         return _existence(given, counterexample, started)
     proof, reason = _try(attempt, given)
-    found = counterexample(given)
+    # A proof is doubted in fewer worlds than a line without one: a true statement has none to find.
+    found = _counterexample(given, effort if proof is None else DOUBLE_ENTRY, worlds, instances)
     if proof is not None and found is not None:
         raise EngineDisagreement(
             f"{given!r}\nwas proved by {proof.method}, and has a counterexample:\n{found.world!r}\n"
@@ -251,7 +252,7 @@ def check(
     assuming: Iterable[Assumption] = (),
     by: Argumentation | None = None,
     declare: dict[Any, Any] | None = None,
-    effort: Effort = Effort(),  # noqa: B008  frozen
+    effort: Effort = THOROUGH,
     **given: Any,
 ) -> Verdict:
     """Judges one line: check(left, "=", right, assuming=[…]) gives a Verdict.

@@ -1,0 +1,69 @@
+"""A claim: what a source says, what it is read as, and what the mathematics should say of it.
+
+Nothing here judges: a claim carries statements and arguments, and the verdict that is expected of them as a plain word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from derivations.checker.errors import BadInput
+from derivations.checker.proof import Argumentation, Proof
+from derivations.checker.statement import Statement
+from derivations.checker.verdict import STATUSES, Witness
+from derivations.checker.worlds import World
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """One statement in words and in terms, the verdict expected of it, and how it is argued.
+
+    `argument` is the proof to execute, `prover` another engine to ask; `worlds` and `instances` are proposed
+    counterexamples, evaluated like any other.
+    """
+
+    id: str
+    words: str
+    stated: str
+    formal: Statement
+    argument: Argumentation | None = None
+    prover: Callable[[Statement], Proof] | None = None
+    worlds: tuple[World, ...] = ()
+    instances: tuple[Witness, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.stated not in STATUSES:
+            raise BadInput(f"{self.id}: stated is {self.stated!r}; expected one of {', '.join(STATUSES)}")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of a source: its main statement, its parts, and the corrected statement where it is false.
+
+    `tag` is the place in the source; `quote` a few of its own words, or ours; `reading` what the main statement takes
+    them to mean; `believe` what to believe instead of a claim that fails.
+    """
+
+    section: str
+    tag: str
+    quote: str
+    reading: str
+    main: Assertion
+    parts: tuple[Assertion, ...] = ()
+    correction: Assertion | None = None
+    believe: str = ""
+
+    def __post_init__(self) -> None:
+        if self.main.stated == "refuted" and self.correction is None:
+            raise BadInput(f"{self.id}: it is refuted; expected a correction that is proved")
+
+    @property
+    def id(self) -> str:
+        """The claim's identifier, such as PG.4."""
+        return self.main.id
+
+    @property
+    def assertions(self) -> tuple[Assertion, ...]:
+        """Everything that is judged: the main statement, its parts, its correction."""
+        return (self.main, *self.parts, *((self.correction,) if self.correction is not None else ()))
