@@ -35,6 +35,7 @@ from derivations.checker.terms import (
     Index,
     Indicator,
     Length,
+    Limit,
     Log,
     Maximum,
     Minimum,
@@ -487,6 +488,9 @@ class Normaliser:
                 return [(_ONE, (), {node: 1})]
             case Derivative(body):
                 return self._lower_derivative(body, names, guards)
+            case Limit(body, parameter, to):
+                inside = self.reduce(self.lower(body, names, guards), guards)
+                return [(_ONE, (), {Composite(f"limit {parameter.function.name}→{to}", (inside,)): 1})]
         raise Undecided(f"no rule for {type(node).__name__}")
 
     def _lower_apply(self, node: Apply, names: Mapping[Index, Index], guards: frozenset[Apply]) -> list[Raw]:
@@ -1062,6 +1066,44 @@ def _assignments(wanted: tuple[Index, ...], among: list[Index]) -> Iterator[tupl
         if index.sort == wanted[0].sort:
             for rest in _assignments(wanted[1:], among):
                 yield (index, *rest)
+
+
+def atom_as_term(atom: Atom) -> Term:
+    """An atom as a term again; what has no term of its own is refused."""
+    match atom:
+        case Apply() | Delta() | Size() | Length():
+            return atom
+        case Nonzero(inner):
+            return Indicator(atom_as_term(inner), "≠", Number(Fraction(0)))
+        case LogPrime(prime):
+            return Log(Number(Fraction(prime)))
+        case Composite("log", (inside,)):
+            return Log(as_term(inside))
+        case Composite("exp", (inside,)):
+            return Exp(as_term(inside))
+        case Composite("sum", (inside,)):
+            return as_term(inside)
+    raise Undecided(f"{_atom_key(atom, {})} has no form as a term")
+
+
+def as_term(polynomial: Polynomial) -> Term:
+    """A polynomial as a term again."""
+    parts = []
+    for monomial in polynomial.monomials:
+        body: Term = Number(monomial.coefficient)
+        for atom, exponent in monomial.factors:
+            body = body * power_as_term(atom, exponent)
+        for binder in reversed(monomial.binders):
+            body = Sum(binder, body)
+        parts.append(body)
+    return Add(tuple(parts))
+
+
+def power_as_term(atom: Atom, exponent: Exponent) -> Term:
+    """A power of an atom as a term; a fractional one is that of an exponential."""
+    if isinstance(atom, Composite) and atom.kind == "exp":
+        return Exp(Number(Fraction(exponent)) * as_term(atom.parts[0]))
+    return Power(atom_as_term(atom), int(exponent))
 
 
 def show(polynomial: Polynomial) -> str:

@@ -40,6 +40,9 @@ ZERO = fmpq(0)
 ONE = fmpq(1)
 
 
+INFINITY = arb("inf")
+
+
 def real(value: int | Fraction) -> fmpq:
     """An exact rational."""
     return fmpq(value.numerator, value.denominator)

@@ -397,6 +397,35 @@ class Derivative(Term):
     body: Term
 
 
+@dataclass(frozen=True, repr=False)
+class Infinity(Term):
+    """+∞, for statements that a sum or a supremum is finite."""
+
+
+@dataclass(frozen=True, repr=False)
+class Supremum(Term):
+    """The supremum of `body` over all values of `index`."""
+
+    index: Index
+    body: Term
+
+    def __post_init__(self) -> None:
+        _refuse_rebinding((self.index,), self.body)
+
+
+@dataclass(frozen=True, repr=False)
+class Limit(Term):
+    """The limit of `body` as a parameter goes to infinity (∞), or to zero from above (0⁺)."""
+
+    body: Term
+    parameter: Apply
+    to: str
+
+    def __post_init__(self) -> None:
+        if self.to not in ("∞", "0⁺") or self.parameter.arguments:
+            raise StatementError(f"limit: given {self.to!r}; expected a parameter and ∞ or 0⁺")
+
+
 Scalar = Term | int | Fraction
 
 
@@ -443,6 +472,13 @@ def total(index: Index, *more: Index, of: Scalar) -> Term:
     for binder in reversed((index, *more)):
         result = Sum(binder, result)
     return result
+
+
+def limit(body: Scalar, parameter: Term, to: str) -> Term:
+    """The limit of a term as a parameter goes to "∞" or "0⁺"."""
+    if not isinstance(parameter, Apply):
+        raise StatementError(f"limit: given {parameter!r}; expected a parameter")
+    return Limit(term(body), parameter, to)
 
 
 def minimum(*values: Scalar) -> Term:
@@ -547,6 +583,8 @@ def children(node: Term) -> tuple[Term, ...]:
             return parts
         case Power(inner, _) | Log(inner) | Exp(inner) | Sum(_, inner) | Derivative(inner):
             return (inner,)
+        case Supremum(_, inner) | Limit(inner, _, _):
+            return (inner,)
         case Expectation(distribution, body):
             return (distribution, body)
         case Indicator(left, _, right):
@@ -566,8 +604,10 @@ def rebuild(node: Term, parts: tuple[Term, ...]) -> Term:
             return Power(parts[0], exponent)
         case Log() | Exp() | Derivative():
             return type(node)(parts[0])
-        case Sum(index, _):
-            return Sum(index, parts[0])
+        case Sum(index, _) | Supremum(index, _):
+            return type(node)(index, parts[0])
+        case Limit(_, parameter, to):
+            return Limit(parts[0], parameter, to)
         case Expectation():
             distribution, body = parts
             if isinstance(distribution, Apply) and distribution.function.law:
@@ -587,7 +627,7 @@ def rebuild(node: Term, parts: tuple[Term, ...]) -> Term:
 def bound_here(node: Term) -> tuple[Index, ...]:
     """The indices that this node itself binds."""
     match node:
-        case Sum(index, _):
+        case Sum(index, _) | Supremum(index, _):
             return (index,)
         case Expectation():
             return node.indices
@@ -710,8 +750,8 @@ def rename_bound(node: Term, binder: Index, taken: Iterable[Index]) -> Term:
     """A sum or an expectation with one of its bound indices renamed to a name that is not taken."""
     new = fresh(binder, taken)
     match node:
-        case Sum(index, body) if index == binder:
-            return Sum(new, substitute(body, {binder: new}))
+        case Sum(index, body) | Supremum(index, body) if index == binder:
+            return type(node)(new, substitute(body, {binder: new}))
         case Expectation(distribution, body) if binder in node.indices:
             arguments = tuple(replace_argument(a, {binder: new}) for a in distribution.arguments)
             return Expectation(replace(distribution, arguments=arguments), substitute(body, {binder: new}))
@@ -755,8 +795,8 @@ def with_fresh_binders(node: Term) -> Term:
     for binder in bound_here(node):
         new = Index(f"{binder.name}·{next(_binder_numbers)}", binder.sort)
         match node:
-            case Sum(_, body):
-                node = Sum(new, substitute(body, {binder: new}))
+            case Sum(_, body) | Supremum(_, body):
+                node = type(node)(new, substitute(body, {binder: new}))
             case Expectation(distribution, body):
                 arguments = tuple(replace_argument(a, {binder: new}) for a in distribution.arguments)
                 node = Expectation(replace(distribution, arguments=arguments), substitute(body, {binder: new}))

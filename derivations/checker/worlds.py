@@ -29,7 +29,9 @@ from derivations.checker.terms import (
     Function,
     Index,
     Indicator,
+    Infinity,
     Length,
+    Limit,
     Log,
     Maximum,
     Minimum,
@@ -40,6 +42,7 @@ from derivations.checker.terms import (
     Size,
     Sort,
     Sum,
+    Supremum,
     Term,
     free_indices,
 )
@@ -470,6 +473,29 @@ def _derivative(node: Derivative, world: World, environment: Environment, order:
     return evaluate(node.body, world, environment, order + 1)[1:]
 
 
+def _infinity(node: Infinity, world: World, environment: Environment, order: int) -> Jet:
+    return _constant(reals.INFINITY, order)
+
+
+def _supremum(node: Supremum, world: World, environment: Environment, order: int) -> Jet:
+    parts = tuple(world.elements(node.index.sort))
+    jets = [evaluate(node.body, world, {**environment, node.index: element}, 0) for element in parts]
+    if order:
+        raise Undefined(node, "the slope of a supremum")
+    best = jets[0][0]
+    for (value,) in jets[1:]:
+        larger = holds(value, ">", best)
+        if larger is None:
+            raise Undetermined
+        best = value if larger else best
+    return (best,)
+
+
+def _limit(node: Limit, world: World, environment: Environment, order: int) -> Jet:
+    # A limit is not a value of the world; `calculus` looks at it.
+    raise Undetermined
+
+
 _RULES: Mapping[type[Term], Callable[..., Jet]] = {
     Number: _number,
     Apply: _apply,
@@ -487,6 +513,9 @@ _RULES: Mapping[type[Term], Callable[..., Jet]] = {
     Delta: _delta,
     Size: _size,
     Length: _length,
+    Infinity: _infinity,
+    Supremum: _kept(_supremum),
+    Limit: _limit,
     Derivative: _derivative,
 }
 
