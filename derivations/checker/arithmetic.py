@@ -305,20 +305,21 @@ def decide_sum(
     hypotheses: Sequence[Hypothesis] = (),
     strict_at: Index | None = None,
 ) -> bool:
-    """Whether `Σ_y f(y) relation 0`, for ≥ or >, because f(y) ≥ 0 at every y (and f > 0 at the index `strict_at`).
+    """Whether `Σ_y f(y) relation 0` because f(y) = 0, or f(y) ≥ 0, at every y (and f > 0 at the index `strict_at`).
 
     Constants are put under the sum with the help of a law on the same set, and a law may be exchanged for another:
     the sums stay what they were, because each law sums to one.
     """
     if relation in ("≤", "<"):
         return decide_sum(_minus(polynomial), {"≤": "≥", "<": ">"}[relation], normaliser, hypotheses, strict_at)
-    if relation not in ("≥", ">") or (relation == ">" and strict_at is None):
+    if relation not in ("=", "≥", ">") or (relation == ">" and strict_at is None):
         return False
+    weak = "=" if relation == "=" else "≥"
     for binder, summand in _summands(polynomial):
         for candidate in _with_laws(binder, summand, normaliser):
-            if not decide(candidate, "≥", normaliser, hypotheses, indices=(binder,)):
+            if not decide(candidate, weak, normaliser, hypotheses, indices=(binder,)):
                 continue
-            if relation == "≥":
+            if relation == weak:
                 return True
             assert strict_at is not None
             if strict_at.sort == binder.sort:
@@ -355,9 +356,7 @@ def _summands(polynomial: Polynomial) -> Iterator[tuple[Index, tuple[Polynomial,
         yield binder, (collect(inside), collect(outside))
 
 
-def _with_laws(
-    binder: Index, summand: tuple[Polynomial, Polynomial], normaliser: Normaliser
-) -> Iterator[Polynomial]:
+def _with_laws(binder: Index, summand: tuple[Polynomial, Polynomial], normaliser: Normaliser) -> Iterator[Polynomial]:
     """f(y) plus the constant times a law, and with one law exchanged for another, so that the sum stays the same."""
     inside, outside = summand
     laws = sorted(
@@ -455,4 +454,4 @@ def prove_comparison(
     return None
 
 
-__all__ = ["Encoding", "decide", "decide_sum", "applications", "prove_comparison"]
+__all__ = ["Encoding", "applications", "decide", "decide_sum", "prove_comparison"]

@@ -611,7 +611,8 @@ def _know(place: Place, sort: Sort, reading: _Reading) -> None:
     known = reading.sorts.setdefault(place, sort)
     if known != sort:
         what = f"index {place[0]}" if place[1] == _FREE else f"{place[0]}, argument {place[1] + 1}"
-        raise StatementError(f"{what}: ranges over {known.name} and over {sort.name}; expected one index set")
+        first, second = sorted((known.name, sort.name))
+        raise StatementError(f"{what}: ranges over {first} and over {second}; expected one index set")
 
 
 def _settle(reading: _Reading) -> None:
@@ -863,7 +864,7 @@ def _vanished(reading: _Reading) -> Iterator[str]:
 # --- terms to SymPy -------------------------------------------------------------------------------------------------
 
 Element = int | tuple[int, ...]
-LARGEST = 20_000
+LARGEST = 5_000
 
 
 def to_sympy(
@@ -1215,8 +1216,15 @@ def _opinion(given: Statement) -> bool | None:
     kinks = any(isinstance(part, _KINKS) for side in (given.left, given.right) for part in subterms(side))
     if given.relation != "=":
         return _sign_opinion(str(given.relation), difference, assumed=assumed, kinks=kinks)
-    if not assumed and any(_is_different(value) for value in _values_at_points(given, difference, writer)):
-        return False
+    needs = _needs(given, writer)
+    if any(need.is_nonpositive for need, positive in needs if positive):
+        return None
+    if not assumed:
+        values = [at(difference) for at in _points(given, writer) if _is_defined(needs, at)]
+        if any(map(_is_different, values)):
+            return False
+        if not values:  # SymPy would go on and reckon with complex logarithms
+            return None
     for rewrite in _rewritings(kinks):
         shape = rewrite(difference)
         if shape == 0:
@@ -1252,16 +1260,26 @@ def _is_different(value: Any) -> bool:
     return bool(value.is_number and value.is_finite and (value.is_positive or value.is_negative))
 
 
-def _values_at_points(given: Statement, difference: Any, writer: _Writer) -> Iterator[Any]:
-    """The difference at a few points at which both sides are defined."""
+def _needs(given: Statement, writer: _Writer) -> list[tuple[Any, bool]]:
+    """What must be positive (under a logarithm) or not zero (under a division); which of the two."""
     parts = [*subterms(given.left), *subterms(given.right)]
-    positive = [writer.write(part.argument, {}) for part in parts if isinstance(part, Log)]
-    nonzero = [writer.write(part.base, {}) for part in parts if isinstance(part, Power) and part.exponent < 0]
+    under_logarithms = [(writer.write(part.argument, {}), True) for part in parts if isinstance(part, Log)]
+    divisions = [part for part in parts if isinstance(part, Power) and part.exponent < 0]
+    return under_logarithms + [(writer.write(part.base, {}), False) for part in divisions]
+
+
+At = Callable[[Any], Any]
+
+
+def _is_defined(needs: list[tuple[Any, bool]], at: At) -> bool:
+    return all(at(need).is_positive if positive else _is_different(at(need)) for need, positive in needs)
+
+
+def _points(given: Statement, writer: _Writer) -> Iterator[At]:
+    """A few points in the domains; each gives the value of an expression there."""
     for number in range(_POINTS):
-        values = {symbol: _inside(symbol.domain, number + 2 * place) for place, symbol in enumerate(given.functions)}
-        at = _at_point(values, writer)
-        if all(at(e).is_positive for e in positive) and all(_is_different(at(e)) for e in nonzero):
-            yield at(difference)
+        inside = {symbol: _inside(symbol.domain, number + 2 * place) for place, symbol in enumerate(given.functions)}
+        yield _at_point(inside, writer)
 
 
 def _inside(domain: Domain, number: int) -> Fraction:
@@ -1277,7 +1295,7 @@ def _inside(domain: Domain, number: int) -> Fraction:
     return step * (-1) ** number
 
 
-def _at_point(values: Mapping[Function, Fraction], writer: _Writer) -> Callable[[Any], Any]:
+def _at_point(values: Mapping[Function, Fraction], writer: _Writer) -> At:
     """The value of an expression where parameters have these values; what moves with θ has a slope and a bend too."""
     import sympy
 

@@ -275,7 +275,9 @@ class Instance:
     def _symbol(place: Range, name: str) -> Expression:
         import sympy
 
-        return sympy.Symbol(name, integer=True, nonnegative=True) if place.integers else sympy.Symbol(name, positive=True)
+        return (
+            sympy.Symbol(name, integer=True, nonnegative=True) if place.integers else sympy.Symbol(name, positive=True)
+        )
 
     @staticmethod
     def _total(expression: Expression, index: Expression, place: Range) -> Expression:

@@ -51,8 +51,8 @@ from derivations.checker.terms import (
     differentiate,
     free_indices_of,
     rebuild,
-    subterms,
     substitute,
+    subterms,
 )
 
 
@@ -188,7 +188,8 @@ def rename_atom(atom: Atom, mapping: Mapping[Index, Index]) -> Atom:
 
 def _rename_polynomial(polynomial: Polynomial, mapping: Mapping[Index, Index]) -> Polynomial:
     return collect(
-        (m.coefficient, m.binders, {rename_atom(atom, mapping): e for atom, e in m.factors}) for m in polynomial.monomials
+        (m.coefficient, m.binders, {rename_atom(atom, mapping): e for atom, e in m.factors})
+        for m in polynomial.monomials
     )
 
 
@@ -258,12 +259,16 @@ def _monomial_key(monomial: Monomial) -> str:
     return f"{factors}*{monomial.coefficient}Σ{','.join(f'{b.name}:{b.sort.name}' for b in monomial.binders)}"
 
 
-def _refine(binders: tuple[Index, ...], incident: Mapping[Index, list[tuple[Atom, Exponent]]], colours: dict[Index, str]) -> dict[Index, str]:
+def _refine(
+    binders: tuple[Index, ...], incident: Mapping[Index, list[tuple[Atom, Exponent]]], colours: dict[Index, str]
+) -> dict[Index, str]:
     while True:
         raw = {}
         for binder in binders:
             seen = {**colours, binder: "*"}
-            raw[binder] = colours[binder] + "|" + ";".join(sorted(f"{_atom_key(a, seen)}^{e}" for a, e in incident[binder]))
+            raw[binder] = (
+                colours[binder] + "|" + ";".join(sorted(f"{_atom_key(a, seen)}^{e}" for a, e in incident[binder]))
+            )
         ranks = {value: rank for rank, value in enumerate(sorted(set(raw.values())))}
         new = {binder: f"{binder.sort.name}~{ranks[raw[binder]]}" for binder in binders}
         if len(set(new.values())) == len(set(colours.values())):
@@ -565,24 +570,32 @@ class Normaliser:
         if len(involved) != 1:
             return False
         ((atom, exponent),) = involved.items()
-        return isinstance(atom, Apply) and atom.function.law == 1 and atom.order == 0 and exponent == 1 and atom.arguments[0] == index
+        return (
+            isinstance(atom, Apply)
+            and atom.function.law == 1
+            and atom.order == 0
+            and exponent == 1
+            and atom.arguments[0] == index
+        )
 
     def _matches_summable(self, index: Index, involved: Factors) -> bool:
-        for known in self.facts.summable:
-            if known.index.sort != index.sort:
+        """Whether a summand is known to converge: by hypothesis, or as part of the derivative of a dominated one."""
+        known = [(s.index, s.body) for s in self.facts.summable]
+        known += [(d.index, differentiate(d.body, self._slope)) for d in self.facts.dominated]
+        for own, body in known:
+            if own.sort != index.sort:
                 continue
-            polynomial = self.reduce(self.lower(self.rewritten(known.body), {known.index: index}))
-            if len(polynomial.monomials) != 1 or polynomial.monomials[0].binders:
-                continue
-            wanted = {a: e for a, e in polynomial.monomials[0].factors if index in atom_indices(a)}
-            if wanted == involved:
-                return True
+            polynomial = self.reduce(self.lower(self.rewritten(body), {own: index}))
+            for monomial in polynomial.monomials:
+                wanted = {a: e for a, e in monomial.factors if index in atom_indices(a)}
+                if wanted == involved and (not monomial.binders) and len(polynomial.monomials) == 1:
+                    return True
         return False
 
     def _lower_derivative(self, body: Term, names: Mapping[Index, Index], guards: frozenset[Apply]) -> list[Raw]:
         if not depends_on_theta(body):
             return []
-        if Rules.DERIVATIVE in self.rules:
+        if Rules.DERIVATIVE in self.rules or isinstance(body, Apply):
             self._refuse_exchange(body)
             worked_out = differentiate(body, self._slope)
             if not isinstance(worked_out, Derivative):
@@ -884,9 +897,7 @@ class Normaliser:
         hypothesis: Hypothesis, monomial: Monomial, binders: tuple[Index, ...], factors: Factors
     ) -> Iterator[tuple[dict[Index, Index], tuple[Index, ...]]]:
         present = sorted({i for a in factors for i in atom_indices(a)}, key=lambda i: i.name)
-        needed = tuple(
-            i for i in hypothesis.for_all if any(i in atom_indices(a) for a, _ in monomial.factors)
-        )
+        needed = tuple(i for i in hypothesis.for_all if any(i in atom_indices(a) for a, _ in monomial.factors))
         for chosen in _choices(monomial.binders, binders):
             others = [i for i in present if i not in chosen]
             for values in _assignments(needed, others):

@@ -28,24 +28,27 @@ from derivations.checker.statement import (
     relation,
 )
 from derivations.checker.terms import (
+    REAL,
     Add,
     Apply,
     Derivative,
     Function,
     Index,
+    Indicator,
     Multiply,
     Number,
-    REAL,
     Scalar,
     Term,
     depends_on_theta,
     differentiate,
     free_indices,
     functions,
-    subterms,
+    substitute,
     substitute_functions,
+    subterms,
     term,
     total,
+    with_fresh_binders,
 )
 
 
@@ -78,6 +81,7 @@ class UseLemma:
     name: str
     instance: tuple[tuple[Function, tuple[tuple[Index, ...], Term]], ...] = ()
     times: Term = Number(Fraction(1))
+    at: tuple[tuple[Index, Index], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,17 @@ def strictly(at: Index) -> UsePointwise:
 Replacement = Function | tuple[tuple[Index, ...], Term] | Callable[..., Term]
 
 
-def lemma(name: str, instance: Mapping[Function, Replacement] | None = None, times: Scalar = 1) -> UseLemma:
-    """The reason “by the proved claim NAME”, its functions replaced by functions, or by terms of the same indices."""
+def lemma(
+    name: str,
+    instance: Mapping[Function, Replacement] | None = None,
+    times: Scalar = 1,
+    at: Mapping[Index, Index] | None = None,
+) -> UseLemma:
+    """The reason “by the proved claim NAME”.
+
+    Its functions are replaced by functions, or by terms of the same indices; its free indices by those of `at`, and the
+    others stay arbitrary; both sides are multiplied by `times`.
+    """
     pairs = []
     for symbol, value in (instance or {}).items():
         indices = tuple(Index(f"·{symbol.name}{k}", sort) for k, sort in enumerate(symbol.sorts))
@@ -129,7 +142,7 @@ def lemma(name: str, instance: Mapping[Function, Replacement] | None = None, tim
             pairs.append((symbol, value))
         else:
             pairs.append((symbol, (indices, term(value(*indices)))))
-    return UseLemma(name, tuple(pairs), term(times))
+    return UseLemma(name, tuple(pairs), term(times), tuple((at or {}).items()))
 
 
 # --- derivations ----------------------------------------------------------------------------------------------------
@@ -278,9 +291,7 @@ def _calculation(setting: Setting, lemmas: Sequence[UseLemma]) -> Proof:
     return Proof((step,), method, uses=tuple(use.name for use in lemmas))
 
 
-def _comparison(
-    statement: Statement, comparison: str, normaliser: Normaliser, hypotheses: Sequence[Hypothesis]
-) -> str:
+def _comparison(statement: Statement, comparison: str, normaliser: Normaliser, hypotheses: Sequence[Hypothesis]) -> str:
     if comparison in ("=", "≤", "≥") and normaliser.equal(statement.left, statement.right):
         return "normal form"
     method = arithmetic.prove_comparison(
@@ -342,21 +353,40 @@ def _with(facts: Facts, hypotheses: Iterable[Hypothesis]) -> Facts:
     )
 
 
-def instantiate(use: UseLemma, setting: Setting) -> Statement:
-    """A proved claim with its functions replaced; what it assumes must hold here."""
+def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
+    """A proved claim, made to fit: its functions replaced, its indices chosen or arbitrary.
+
+    What it assumes must hold here; one assumption that does not becomes the condition of an implication.
+    """
     claim = setting.lemmas(use.name)
+    if not isinstance(claim.relation, str) or claim.exists:
+        raise Unproved(f"lemma {use.name}: it does not compare two terms for all values")
     mapping = dict(use.instance)
     _require_same_equations(use, claim, setting.statement)
     for symbol, (indices, value) in mapping.items():
         _fits(symbol, indices, value, claim, setting)
+    chosen = dict(use.at)
+    # Indices that are not chosen get names that nothing here has: what is shown of them is shown of any.
+    arbitrary = {i: Index(f"{i.name}·{use.name}", i.sort) for i in claim.free if i not in chosen}
 
     def moved(node: Term) -> Term:
-        return substitute_functions(node, mapping)
+        return substitute_functions(substitute(with_fresh_binders(node), {**chosen, **arbitrary}), mapping)
 
-    for assumption in (*claim.assuming, *claim.standing):
-        _require_assumption(_moved_assumption(assumption, moved), setting)
-    return replace(
-        claim, left=moved(claim.left), right=moved(claim.right), assuming=(), standing=(), definitions=(), recursions=()
+    conditions = [
+        unmet
+        for assumption in (*claim.assuming, *claim.standing)
+        for unmet in [_unmet(_moved_assumption(assumption, moved), setting)]
+        if unmet is not None
+    ]
+    if len(conditions) > 1:
+        raise Unproved(f"lemma {use.name} assumes several things that are not seen to hold here")
+    return Hypothesis(
+        use.name,
+        moved(claim.left),
+        claim.relation,
+        moved(claim.right),
+        tuple(arbitrary.values()),
+        conditions[0] if conditions else None,
     )
 
 
@@ -369,7 +399,9 @@ def _require_same_equations(use: UseLemma, claim: Statement, here: Statement) ->
     inside |= {f for d in claim.definitions for f in functions(d.value) | {d.function}}
     replaced = inside & {symbol for symbol, _ in use.instance}
     if replaced:
-        raise Unproved(f"lemma {use.name}: {min(f.name for f in replaced)} stands in a definition, it cannot be replaced")
+        raise Unproved(
+            f"lemma {use.name}: {min(f.name for f in replaced)} stands in a definition, it cannot be replaced"
+        )
 
 
 def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Statement, setting: Setting) -> None:
@@ -391,27 +423,45 @@ def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Stat
         fine = normaliser.is_positive(polynomial) if domain.lower_open else normaliser.is_nonnegative(polynomial)
     else:
         fine = all(
-            bound is None or arithmetic.decide(normaliser.difference(value, Number(bound)), how, normaliser, setting.hypotheses)
-            for bound, how in ((domain.lower, ">" if domain.lower_open else "≥"), (domain.upper, "<" if domain.upper_open else "≤"))
+            bound is None
+            or arithmetic.decide(normaliser.difference(value, Number(bound)), how, normaliser, setting.hypotheses)
+            for bound, how in (
+                (domain.lower, ">" if domain.lower_open else "≥"),
+                (domain.upper, "<" if domain.upper_open else "≤"),
+            )
         )
     if not fine:
         raise Unproved(f"what is put in for {symbol.name} is not known to lie in {domain}")
 
 
 def _moved_assumption(assumption: Assumption, moved: Callable[[Term], Term]) -> Assumption:
+    """An assumption with its functions replaced, and its own indices given names that nothing else has."""
     if not isinstance(assumption, Hypothesis):
         return assumption
+    own = {i: Index(f"{i.name}·own", i.sort) for i in assumption.for_all}
+
+    def renamed(node: Term) -> Term:
+        return moved(substitute(node, own))
+
     given = assumption.given
     if given is not None:
-        given = replace(given, left=moved(given.left), right=moved(given.right))
-    return replace(assumption, left=moved(assumption.left), right=moved(assumption.right), given=given)
+        given = replace(given, left=renamed(given.left), right=renamed(given.right))
+    return Hypothesis(
+        assumption.name,
+        renamed(assumption.left),
+        assumption.relation,
+        renamed(assumption.right),
+        tuple(own.values()),
+        given,
+    )
 
 
-def _require_assumption(assumption: Assumption, setting: Setting) -> None:
+def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
+    """None where an assumption of a lemma holds here; else the condition that it is."""
     if not isinstance(assumption, Hypothesis):
         if assumption not in (*setting.statement.assuming, *setting.statement.standing):
             raise Unproved(f"the lemma assumes “{assumption.name}”, which is not assumed here")
-        return
+        return None
     normaliser = Normaliser(facts_of(setting.statement))
     guards: frozenset[Apply] = frozenset()
     known = list(setting.hypotheses)
@@ -420,19 +470,29 @@ def _require_assumption(assumption: Assumption, setting: Setting) -> None:
         if isinstance(given.left, Apply):
             guards = frozenset((given.left,))
         known.append(assume("case", given.left, given.relation, given.right))
-    if not arithmetic.prove_comparison(
-        assumption.left, assumption.relation, assumption.right, normaliser, known, guards
+    if arithmetic.prove_comparison(
+        assumption.left, assumption.relation, assumption.right, normaliser, known, guards, setting.statement.free
     ):
+        return None
+    if assumption.for_all or assumption.given is not None:
+        if any(_same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
+            return None
         raise Unproved(f"the lemma assumes “{assumption.name}”, which is not seen to hold here")
+    return Indicator(assumption.left, assumption.relation, assumption.right)
 
 
-def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
-    instance = instantiate(use, setting)
-    if not isinstance(instance.relation, str):
-        raise Unproved(f"lemma {use.name}: its relation is not a comparison of two terms")
-    over = tuple(sorted(free_indices(instance.left) | free_indices(instance.right), key=lambda i: i.name))
-    own = {i for _, (indices, value) in use.instance for i in free_indices(value) - set(indices)}
-    return Hypothesis(use.name, instance.left, instance.relation, instance.right, tuple(i for i in over if i not in own))
+def _same_hypothesis(theirs: Hypothesis, ours: Hypothesis, normaliser: Normaliser) -> bool:
+    """Whether two hypotheses say the same, after their own indices are matched in order."""
+    if theirs.relation != ours.relation or theirs.given != ours.given:
+        return False
+    if [i.sort for i in theirs.for_all] != [i.sort for i in ours.for_all]:
+        return False
+    renaming = dict(zip(theirs.for_all, ours.for_all, strict=True))
+    plain = Normaliser(_signs_only(normaliser.facts))
+    return all(
+        plain.equal(substitute(with_fresh_binders(a), renaming), with_fresh_binders(b))
+        for a, b in ((theirs.left, ours.left), (theirs.right, ours.right))
+    )
 
 
 # --- chains ---------------------------------------------------------------------------------------------------------
@@ -595,9 +655,7 @@ def _induction_part(
             before = Add((previous.left, Multiply((Number(Fraction(-1)), previous.right))))
             if plain.equal(now, before):
                 return "normal form"
-    return arithmetic.prove_comparison(
-        part.left, part.relation, part.right, normaliser, hypotheses, indices=part.free
-    )
+    return arithmetic.prove_comparison(part.left, part.relation, part.right, normaliser, hypotheses, indices=part.free)
 
 
 __all__ = [

@@ -39,8 +39,8 @@ from derivations.checker.terms import (
     children,
     free_indices,
     functions,
-    subterms,
     substitute_functions,
+    subterms,
 )
 from derivations.checker.worlds import (
     Element,
@@ -240,7 +240,10 @@ def _holds_here(assumption: Hypothesis, world: World) -> bool:
                     return False
                 if not wanted:
                     continue
-            if holds(world.value(assumption.left, at), assumption.relation, world.value(assumption.right, at)) is not True:
+            if (
+                holds(world.value(assumption.left, at), assumption.relation, world.value(assumption.right, at))
+                is not True
+            ):
                 return False
     except (Undefined, Undetermined):
         return False
@@ -254,9 +257,9 @@ def _solved(assumption: Assumption) -> tuple[Apply, Hypothesis] | None:
     """An assumption that gives a function's value, or its derivative: worlds are made to satisfy it."""
     if not isinstance(assumption, Hypothesis) or assumption.relation != "=" or assumption.given is not None:
         return None
-    left = assumption.left
+    left, right = assumption.left, assumption.right
     inside = left.body if isinstance(left, Derivative) else left
-    if not isinstance(inside, Apply) or inside.function in functions(assumption.right):
+    if not isinstance(inside, Apply) or (inside is left and inside.function in functions(right)):
         return None
     if not inside.arguments or set(inside.arguments) <= set(assumption.for_all):
         return inside, assumption
@@ -357,7 +360,9 @@ def _cost(value: Real) -> tuple[int, int]:
 
 def _option(entries: Iterable[Sequence[Real]]) -> Option:
     jets = tuple(tuple(jet) for jet in entries)
-    costs = [_cost(value) for jet in jets for value in jet[:1]] + [_cost(v) for jet in jets for v in jet[1:] if _cost(v)[0]]
+    costs = [_cost(value) for jet in jets for value in jet[:1]] + [
+        _cost(v) for jet in jets for v in jet[1:] if _cost(v)[0]
+    ]
     return Option(jets, sum(n for n, _ in costs), sum(w for _, w in costs))
 
 
@@ -403,9 +408,7 @@ def law_options(n: int, positive: bool, order: int) -> tuple[Option, ...]:
     for column in columns[:60]:
         tangents = _tangents(tuple(x != 0 for x in column)) if order else [()]
         for tail in product(tangents, repeat=order):
-            jets = [
-                [reals.real(x), *(reals.real(slope[k]) for slope in tail)] for k, x in enumerate(column)
-            ]
+            jets = [[reals.real(x), *(reals.real(slope[k]) for slope in tail)] for k, x in enumerate(column)]
             options.append(_option(jets))
     return tuple(sorted(options, key=lambda o: (o.nonzero, o.weight)))
 
@@ -479,33 +482,40 @@ def _move_to_point(
 def _solve(
     solution: tuple[Apply, Hypothesis], tables: dict[Function, dict[tuple[Element, ...], Jet]], world: World
 ) -> bool:
+    """Gives a function the values, or the slopes, that a hypothesis states; False where that cannot be."""
     node, hypothesis = solution
     symbol = node.function
-    if symbol not in tables:
+    indices = [argument for argument in node.arguments if isinstance(argument, Index)]
+    if symbol not in tables or len(indices) < len(node.arguments) or set(hypothesis.for_all) - set(indices):
         return True
-    slope = isinstance(hypothesis.left, Derivative)
-    indices = [a for a in node.arguments if isinstance(a, Index)]
-    for key in list(tables[symbol]):
-        if len(indices) != len(key):
-            return True
+    for key, jet in list(tables[symbol].items()):
         at = dict(zip(indices, key, strict=True))
-        levels = {s: (len(e) - len(s.start)) // len(s.step) for s, e in zip(symbol.sorts, key, strict=True) if isinstance(e, tuple)}
-        here = world
-        for sort, steps in levels.items():
-            here = here.at_length(sort, steps)
-        others = set(hypothesis.for_all) - set(indices)
-        if others:
-            return True
+        here = _seen_at(key, symbol, world)
         try:
-            jet = tables[symbol][key]
-            value = evaluate(hypothesis.right, here, at, len(jet) - 1 - int(slope))
+            if not isinstance(hypothesis.left, Derivative):
+                jet = evaluate(hypothesis.right, here, at, len(jet) - 1)
+                if not in_domain(symbol, jet[0]):
+                    return False
+                tables[symbol][key] = jet
+            else:
+                # Each derivative may rest on the one before: the right side may speak of the function itself.
+                for order in range(1, len(jet)):
+                    here._kept.clear()
+                    following = evaluate(hypothesis.right, here, at, order - 1)[order - 1]
+                    jet = (*jet[:order], following, *jet[order + 1 :])
+                    tables[symbol][key] = jet
         except (Undefined, Undetermined, BadInput):
             return False
-        if not slope and not in_domain(symbol, value[0]):
-            return False
-        tables[symbol][key] = (jet[0], *value) if slope else value
         world._kept.clear()
     return True
+
+
+def _seen_at(key: tuple[Element, ...], symbol: Function, world: World) -> World:
+    """The world at the length of the histories among a function's arguments."""
+    for sort, element in zip(symbol.sorts, key, strict=True):
+        if isinstance(element, tuple):
+            world = world.at_length(sort, (len(element) - len(sort.start)) // len(sort.step))
+    return world
 
 
 def measure(sizes: dict[Sort, int], lengths: dict[Sort, int], chosen: Sequence[tuple[Slot, Option]]) -> Measure:
@@ -578,9 +588,7 @@ def _in_order(
     return None
 
 
-def _at_random(
-    question: Question, sizes: Sizes, parts: Sequence[Slot], most: int, draw: random.Random
-) -> Found | None:
+def _at_random(question: Question, sizes: Sizes, parts: Sequence[Slot], most: int, draw: random.Random) -> Found | None:
     """A failing world among `most` random ones of these sizes."""
     if any(not slot.options for slot in parts):
         return None

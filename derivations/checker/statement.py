@@ -13,39 +13,27 @@ from fractions import Fraction
 
 from derivations.checker.errors import StatementError
 from derivations.checker.terms import (
-    Add,
     Apply,
     Cases,
     Definition,
-    Delta,
     Derivative,
-    Exp,
     Expectation,
     Function,
     Index,
     Indicator,
     Log,
-    Maximum,
-    Minimum,
-    Multiply,
     Number,
     Power,
     Recursion,
     Scalar,
-    Size,
     Sort,
-    Sum,
     Term,
-    bound_here,
     bound_indices,
     children,
     depends_on_theta,
     free_indices,
     functions,
     sorts,
-    substitute,
-    substitute_functions,
-    subterms,
     term,
 )
 
@@ -132,7 +120,7 @@ def compose(relations: Iterable[Relation]) -> Relation:
         if result == "=":
             result = step
         elif {result, step} <= {"≤", "<"}:
-            result = "<"  if "<" in (result, step) else "≤"
+            result = "<" if "<" in (result, step) else "≤"
         elif {result, step} <= {"≥", ">"}:
             result = ">" if ">" in (result, step) else "≥"
         elif result != step or step == "≠":

@@ -143,9 +143,7 @@ class Function:
         return lower is not None and (lower > 0 or (lower == 0 and self.domain.lower_open))
 
 
-def function(
-    name: str, *sorts: Sort, domain: Domain = REAL, depends: bool = False, latex: str = ""
-) -> Function:
+def function(name: str, *sorts: Sort, domain: Domain = REAL, depends: bool = False, latex: str = "") -> Function:
     """A function of the given sorts with values in `domain`; `depends`: it depends on θ."""
     if not isinstance(domain, Domain):
         raise StatementError(f"function {name!r}: domain is {domain!r}; expected a Domain such as REAL or POSITIVE")
@@ -454,14 +452,14 @@ def exp(value: Scalar) -> Term:
     return Exp(term(value))
 
 
-def E(distribution: Term, body: Scalar) -> Term:  # noqa: N802  the field's name for an expectation
+def E(distribution: Term, body: Scalar) -> Term:
     """The expectation of `body` under a law applied to indices, as in E(π(a, s), r(s, a)): a is bound."""
     if not isinstance(distribution, Apply):
         raise StatementError(f"expectation: given {distribution!r}; expected a law applied to indices, as in p(y)")
     return Expectation(distribution, term(body))
 
 
-def D(body: Scalar) -> Term:  # noqa: N802  the operator is written D
+def D(body: Scalar) -> Term:
     """The derivative in θ."""
     return Derivative(term(body))
 
@@ -543,15 +541,15 @@ def define(left: Apply, value: Scalar) -> Definition:
     return Definition(left.function, indices, body)
 
 
-def recursion(
-    symbol: Function, *, start: Callable[..., Scalar], step: Callable[..., Scalar]
-) -> Recursion:
+def recursion(symbol: Function, *, start: Callable[..., Scalar], step: Callable[..., Scalar]) -> Recursion:
     """A function on histories by recursion: start(initial indices), step(history, indices of the step).
 
     The names of the indices are those of the callables' parameters.
     """
     if len(symbol.sorts) != 1 or not symbol.sorts[0].is_history:
-        raise StatementError(f"recursion of {symbol.name}: given {_names(symbol.sorts)}, expected one sort of histories")
+        raise StatementError(
+            f"recursion of {symbol.name}: given {_names(symbol.sorts)}, expected one sort of histories"
+        )
     sort = symbol.sorts[0]
     start_names, step_names = _parameter_names(start), _parameter_names(step)
     if len(start_names) != len(sort.start) or len(step_names) != 1 + len(sort.step):
@@ -561,7 +559,12 @@ def recursion(
     start_indices = tuple(map(Index, start_names, sort.start))
     history, *step_indices = map(Index, step_names, (sort, *sort.step))
     return Recursion(
-        symbol, start_indices, term(start(*start_indices)), history, tuple(step_indices), term(step(history, *step_indices))
+        symbol,
+        start_indices,
+        term(start(*start_indices)),
+        history,
+        tuple(step_indices),
+        term(step(history, *step_indices)),
     )
 
 

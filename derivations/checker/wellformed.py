@@ -11,13 +11,13 @@ from derivations.checker.induction import closure_obligations
 from derivations.checker.normal_form import Normaliser
 from derivations.checker.statement import Hypothesis, Obligation, Statement, obligations
 from derivations.checker.terms import (
+    REAL,
     Apply,
     Definition,
     Domain,
     Function,
     Indicator,
     Number,
-    REAL,
     Recursion,
     Term,
     depends_on_theta,
@@ -107,6 +107,3 @@ def _require_domain(symbol: Function, value: Term, facts: Facts, hypotheses: lis
         difference = normaliser.difference(value, Number(bound))
         if not arithmetic.decide(difference, wanted, normaliser, hypotheses):
             raise StatementError(f"{symbol.name}: its equation is not known to stay in {symbol.domain}")
-
-
-

@@ -143,7 +143,8 @@ def world(
         if unknown:
             raise BadInput(f"world: {symbol.name} has a slope at {min(map(str, unknown))}, but no value there")
         built[symbol] = {
-            at: (_exact(value), _exact(slope.get(at, symbol.slope or 0)), reals.ZERO) for at, value in _flat(table).items()
+            at: (_exact(value), _exact(slope.get(at, symbol.slope or 0)), reals.ZERO)
+            for at, value in _flat(table).items()
         }
     result = World(
         dict(sizes),

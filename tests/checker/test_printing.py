@@ -116,7 +116,7 @@ TERMS: list[tuple[Term, str]] = [
     (-(b + c), "−(b + c)"),
     (-b + c, "−b + c"),
     (b - (-c), "b − (−c)"),
-    (-(-b), "−(−b)"),
+    (negative(-b), "−(−b)"),
     (b * -2, "b·(−2)"),
     (number(-2) * b, "−2·b"),
     (b - 2 * c, "b − 2·c"),
