@@ -196,6 +196,7 @@ class Encoding:
         variable = self._variable(("prime", prime), "log", facts)
         if not known:
             self._bound_logarithm(z3.RealVal(prime), variable)
+            self._bound_logarithm(z3.Q(1, prime), -variable)
         return variable
 
     def _logarithm(self, atom: Atom, inside: Polynomial) -> Z3:

@@ -1135,7 +1135,6 @@ def _unfolded(rule: Recursion, elements: tuple[Element, ...]) -> tuple[Term, Map
 
 MOST_NODES = 60
 _MOST_PRODUCTS = 200
-_MOST_DEGREE = 24
 _MOST_BITS = 64
 _POINTS = 4
 _KINKS = (Minimum, Maximum, Indicator, Cases)
@@ -1161,7 +1160,7 @@ def _within_reach(given: Statement) -> bool:
     parts = [*subterms(given.left), *subterms(given.right)]
     if len(parts) > MOST_NODES or not all(_is_plain(part) for part in parts) or any(map(_is_delicate, parts)):
         return False
-    return all(_products(part) <= _MOST_PRODUCTS and _degree(part) <= _MOST_DEGREE for part in parts)
+    return all(_products(part) <= _MOST_PRODUCTS for part in parts)
 
 
 def _is_plain(node: Term) -> bool:
@@ -1195,17 +1194,6 @@ def _products(node: Term) -> int:
             return _products(body) * sum(1 for _ in subterms(body))
         case _:
             return 1
-
-
-def _degree(node: Term) -> int:
-    """The degree when everything is multiplied out, roughly from above."""
-    match node:
-        case Multiply(parts):
-            return sum(map(_degree, parts))
-        case Power(base, exponent):
-            return abs(exponent) * _degree(base)
-        case _:
-            return max(map(_degree, children(node)), default=1)
 
 
 def _opinion(given: Statement) -> bool | None:

@@ -403,11 +403,17 @@ class Normaliser:
     def is_positive(self, polynomial: Polynomial, guards: frozenset[Apply] = frozenset()) -> bool:
         """Whether every value of a polynomial is positive, by the signs of its atoms."""
         signs = [self._monomial_sign(m, guards) for m in polynomial.monomials]
-        return bool(signs) and all(s is not None for s in signs) and any(s == 1 for s in signs)
+        if bool(signs) and all(s is not None for s in signs) and any(s == 1 for s in signs):
+            return True
+        bound = _lower_bound(polynomial)
+        return bound is not None and (bound[0] > 0 or (bound[0] == 0 and bound[1]))
 
     def is_nonnegative(self, polynomial: Polynomial, guards: frozenset[Apply] = frozenset()) -> bool:
         """Whether no value of a polynomial is negative, by the signs of its atoms."""
-        return all(self._monomial_sign(m, guards) is not None for m in polynomial.monomials)
+        if all(self._monomial_sign(m, guards) is not None for m in polynomial.monomials):
+            return True
+        bound = _lower_bound(polynomial)
+        return bound is not None and bound[0] >= 0
 
     # --- rewriting by equations
 
@@ -467,6 +473,9 @@ class Normaliser:
             case Expectation(distribution, body):
                 return self._lower_expectation(node.indices, distribution, body, names, guards)
             case Log(argument):
+                factors = self._factors_of_logarithm(argument, names, guards)
+                if factors is not None:
+                    return [raw for factor in factors for raw in self.lower(Log(factor), names, guards)]
                 return self._lower_log(self.reduce(self.lower(argument, names, guards), guards), guards)
             case Exp(argument):
                 return self._lower_exp(self.reduce(self.lower(argument, names, guards), guards))
@@ -622,6 +631,20 @@ class Normaliser:
 
     # --- logarithms and exponentials
 
+    def _factors_of_logarithm(
+        self, argument: Term, names: Mapping[Index, Index], guards: frozenset[Apply]
+    ) -> list[Term] | None:
+        """The factors of a positive product of sums, none of which is negative: its logarithm is split before expanding."""
+        if Rules.LOGARITHM not in self.rules or not isinstance(argument, Multiply):
+            return None
+        factors = list(_flat_factors(argument))
+        if len(factors) < 2 or not any(isinstance(factor, Add) for factor in factors):
+            return None
+        for factor in factors:
+            if not self.is_nonnegative(self.reduce(self.lower(factor, names, guards), guards), guards):
+                return None
+        return factors
+
     def _lower_log(self, polynomial: Polynomial, guards: frozenset[Apply]) -> list[Raw]:
         if Rules.LOGARITHM not in self.rules or not polynomial:
             return [(_ONE, (), {Composite("log", (polynomial,)): 1})]
@@ -745,7 +768,7 @@ class Normaliser:
             raw = self._simplify(pending.pop(), guards)
             if raw is None:
                 continue
-            replaced = self._replace_sums(raw)
+            replaced = self._replace_values(raw) or self._replace_sums(raw)
             if replaced is None:
                 reduced.append(raw)
             else:
@@ -864,6 +887,22 @@ class Normaliser:
         polynomial = plain.polynomial(hypothesis.left)
         usable = len(polynomial.monomials) == 1 and bool(polynomial.monomials[0].binders)
         return hypothesis, polynomial.monomials[0] if usable else None
+
+    def _replace_values(self, raw: Raw) -> list[Raw] | None:
+        """Puts in what a function is known to equal at indices that came about by a δ."""
+        coefficient, binders, factors = raw
+        for atom, exponent in factors.items():
+            if not isinstance(atom, Apply) or atom.order or exponent < 0:
+                continue
+            for rule in self._values:
+                value = rule.at(atom)
+                if value is not None:
+                    rest = {a: e for a, e in factors.items() if a != atom}
+                    result: list[Raw] = [(coefficient, binders, rest)]
+                    for _ in range(int(exponent)):
+                        result = self._times(result, self.lower(self.rewritten(value)))
+                    return result if result else [(Fraction(0), (), {})]
+        return None
 
     def _replace_sums(self, raw: Raw) -> list[Raw] | None:
         coefficient, binders, factors = raw
@@ -1000,6 +1039,39 @@ class Normaliser:
 
 def _is_sum(atom: Atom) -> bool:
     return isinstance(atom, Composite) and atom.kind == "sum"
+
+
+def _flat_factors(node: Term) -> Iterator[Term]:
+    if isinstance(node, Multiply):
+        for factor in node.factors:
+            yield from _flat_factors(factor)
+    elif isinstance(node, Power) and node.exponent > 1:
+        for _ in range(node.exponent):
+            yield from _flat_factors(node.base)
+    else:
+        yield node
+
+
+def _lower_bound(polynomial: Polynomial) -> tuple[Fraction, bool] | None:
+    """A number that a polynomial of bounded quantities never falls below, and whether it stays above it."""
+    total, strict = Fraction(0), False
+    for monomial in polynomial.monomials:
+        if monomial.binders:
+            return None
+        value, open_end = monomial.coefficient, False
+        for atom, exponent in monomial.factors:
+            if not isinstance(atom, Apply) or atom.order or exponent < 0:
+                return None
+            domain = atom.function.domain
+            if domain.lower is None or domain.lower < 0 or (domain.upper is None and value < 0):
+                return None
+            bound = domain.lower if monomial.coefficient > 0 else domain.upper
+            if bound is None:
+                return None
+            open_end = open_end or (domain.lower_open if monomial.coefficient > 0 else domain.upper_open)
+            value *= bound ** int(exponent)
+        total, strict = total + value, strict or open_end
+    return total, strict
 
 
 def _scaled(raws: list[Raw], scale: Fraction | int) -> list[Raw]:

@@ -15,6 +15,7 @@ from derivations.checker.errors import DerivationsError, StatementError, Undecid
 from derivations.checker.facts import Facts, facts_of, gather
 from derivations.checker.normal_form import Normaliser, Polynomial, Rules, show
 from derivations.checker.statement import (
+    CONVERSE,
     Assumption,
     Dominated,
     FirstOrder,
@@ -596,19 +597,18 @@ def _named_facts(setting: Setting, names: Sequence[str]) -> Facts:
 def _is_multiple(
     left: Term, comparison: str, right: Term, use: UseLemma, known: Hypothesis, normaliser: Normaliser
 ) -> bool:
-    """Whether left − right is `times` (lemma's left − lemma's right), the relation being that of the lemma."""
-    times = use.times
-    if known.relation != comparison:
-        if known.relation != "=" or comparison not in ("≤", "≥"):
-            return False
-    elif comparison != "=":
-        polynomial = normaliser.polynomial(times)
-        strict = comparison in ("<", ">", "≠")
+    """Whether left − right is `times` (lemma's left − lemma's right), read from either side, and the relation fits."""
+    polynomial = normaliser.polynomial(use.times)
+    if known.relation != "=":
+        strict = known.relation in ("<", ">", "≠")
         if not (normaliser.is_positive(polynomial) if strict else normaliser.is_nonnegative(polynomial)):
             return False
-    ours = Add((left, Multiply((Number(Fraction(-1)), right))))
-    theirs = Multiply((times, Add((known.left, Multiply((Number(Fraction(-1)), known.right))))))
-    return normaliser.equal(ours, theirs)
+    ours = left - right
+    theirs = use.times * (known.left - known.right)
+    return any(
+        _implies(oriented, comparison) and normaliser.equal(ours, side)
+        for oriented, side in ((known.relation, theirs), (CONVERSE[known.relation], -theirs))
+    )
 
 
 # --- induction ------------------------------------------------------------------------------------------------------

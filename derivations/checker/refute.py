@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -112,7 +112,12 @@ class Question:
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
         self.pairs = _pairs(statement)
+        # A definition on histories leaves the value at the last length open.
+        self.last = frozenset(
+            d.function for d in statement.definitions if any(sort.is_history for sort in d.function.sorts)
+        )
         given = {d.function for d in statement.definitions} | {r.function for r in statement.recursions}
+        given -= self.last
         self.functions = tuple(f for f in statement.functions if f not in given)
         if isinstance(statement.relation, SameMaximiser):
             self.functions += (_other(statement.relation.over),)
@@ -329,8 +334,9 @@ def slots(question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int]) 
     result = []
     for symbol in question.functions:
         reach = question.reach.get(symbol, 0)
-        own = _elements(symbol.sorts[: symbol.law], empty, reach)
-        given = _elements(symbol.sorts[symbol.law :], empty, reach)
+        first = lengths if symbol in question.last else {}
+        own = _elements(symbol.sorts[: symbol.law], empty, reach, first)
+        given = _elements(symbol.sorts[symbol.law :], empty, reach, first)
         if symbol.law:
             options = law_options(len(own), symbol.positive, question.order if symbol.depends else 0)
             result += [Slot(symbol, tuple((*lead, *rest) for lead in own), options) for rest in given]
@@ -340,12 +346,15 @@ def slots(question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int]) 
     return result
 
 
-def _elements(sorts: Sequence[Sort], world: World, reach: int) -> list[tuple[Element, ...]]:
-    """Every tuple of elements; of histories, those of every length up to the world's plus `reach`."""
+def _elements(
+    sorts: Sequence[Sort], world: World, reach: int, first: Mapping[Sort, int]
+) -> list[tuple[Element, ...]]:
+    """Every tuple of elements; of histories, those of every length from `first` up to the world's plus `reach`."""
     ranges: list[list[Element]] = []
     for sort in sorts:
         if sort.is_history:
-            ranges.append([h for k in range(world.lengths[sort] + reach + 1) for h in world.elements(sort, k)])
+            lengths = range(first.get(sort, 0), world.lengths[sort] + reach + 1)
+            ranges.append([element for k in lengths for element in world.elements(sort, k)])
         else:
             ranges.append(list(world.elements(sort)))
     return list(product(*ranges))
@@ -415,7 +424,7 @@ def law_options(n: int, positive: bool, order: int) -> tuple[Option, ...]:
 
 def _distributions(n: int, positive: bool) -> Iterator[tuple[Fraction, ...]]:
     least = 1 if positive else 0
-    for denominator in range(1, max(5, n) + (1 if n <= 3 else 0)):
+    for denominator in range(1, 7 if n <= 3 else max(5, n)):
         for parts in _compositions(denominator, n, least):
             yield tuple(Fraction(part, denominator) for part in parts)
     if not any(True for _ in _compositions(n, n, 1)):

@@ -151,7 +151,8 @@ def _counterexample(
 ) -> Counterexample | None:
     """The smallest of what the search and the proposals give."""
     found = [c for c in (fails_in(given, w) for w in worlds if _fits(given, w)) if c is not None]
-    searched = refute(given, effort)
+    # Where a proposal fails already, the search only has to look for something smaller.
+    searched = refute(given, DOUBLE_ENTRY if found else effort)
     if searched is not None:
         found.append(searched)
     if found:

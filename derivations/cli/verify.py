@@ -159,62 +159,82 @@ def _progress() -> Progress:
 # --- the table ------------------------------------------------------------------------------------------------------
 
 MARKS = {True: ("✓", "green"), False: ("✗", "bold red")}
-INSET = {"": "", "part": "  ", "correction": "  "}
+NARROW = 100  # below that many columns a verdict stands under its statement, not beside it
 
 
 def show(run: Run, *, stderr: bool = False) -> None:
     """Prints the table of what is finished, and the line of counts."""
     console = screen.console(stderr=stderr)
     if run.findings:
-        console.print(table(run.findings))
+        console.print(table(run.findings, narrow=console.width < NARROW))
     console.print(counts(run))
 
 
-def table(findings: Sequence[Finding]) -> Table:
+def table(findings: Sequence[Finding], *, narrow: bool) -> Table:
     """The verdicts, grouped by section; ✓ where the verdict found is the stated one, ✗ where it is not."""
+    from derivations.ledger import SECTIONS
+
+    result = _empty_table(narrow)
+    for section, group in groupby(findings, key=lambda finding: finding.claim.section):
+        result.add_row("", section, SECTIONS[section][0] if section in SECTIONS else "", style="bold")
+        for finding in group:
+            for row in rows(finding):
+                result.add_row(*(_narrow_cells(row) if narrow else _cells(row)))
+        result.add_section()
+    return result
+
+
+def _empty_table(narrow: bool) -> Table:
     from rich import box
     from rich.table import Table
 
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     result.add_column("", no_wrap=True)
     result.add_column("id", no_wrap=True)
-    result.add_column("statement", overflow="fold", ratio=1)
-    for name in ("stated", "found", "method"):
-        result.add_column(name, overflow="fold")
-    result.add_column("time", justify="right", no_wrap=True)
-    for section, group in groupby(findings, key=lambda finding: finding.claim.section):
-        _add_section(result, section, list(group))
+    result.add_column("statement", overflow="fold")
+    if not narrow:
+        result.add_column("stated", no_wrap=True)
+        result.add_column("found", no_wrap=True)
+        result.add_column("method", overflow="fold", max_width=18)
+        result.add_column("time", justify="right", no_wrap=True)
     return result
 
 
-def _add_section(result: Table, section: str, findings: Sequence[Finding]) -> None:
-    from derivations.ledger import SECTIONS
-
-    title = SECTIONS[section][0] if section in SECTIONS else ""
-    result.add_row("", section, title, style="bold")
-    for finding in findings:
-        for row in rows(finding):
-            result.add_row(*_cells(row))
-    result.add_section()
-
-
 def _cells(row: Row) -> tuple[Text | str, ...]:
+    return (*_named(row), _words(row), row.assertion.stated, _found(row), _method(row), _time(row))
+
+
+def _narrow_cells(row: Row) -> tuple[Text | str, ...]:
+    from rich.text import Text
+
+    by = f" by {_method(row)}" if _method(row) else ""
+    said = Text.assemble(f"{_words(row)}\nstated {row.assertion.stated}, found ", _found(row), f"{by}, {_time(row)}")
+    return (*_named(row), said)
+
+
+def _named(row: Row) -> tuple[Text, str]:
     from rich.text import Text
 
     mark, style = MARKS[row.as_stated]
-    words = f"correction: {row.assertion.words}" if row.below == "correction" else row.assertion.words
-    method = "" if row.verdict.method == "none" else row.verdict.method
-    found = Text(row.verdict.status, style=style)
-    time_taken = f"{row.verdict.seconds:.2f} s"
-    return (
-        Text(mark, style=style),
-        INSET[row.below] + row.assertion.id,
-        words,
-        row.assertion.stated,
-        found,
-        method,
-        time_taken,
-    )
+    return Text(mark, style=style), ("  " if row.below else "") + row.assertion.id
+
+
+def _words(row: Row) -> str:
+    return f"correction: {row.assertion.words}" if row.below == "correction" else row.assertion.words
+
+
+def _found(row: Row) -> Text:
+    from rich.text import Text
+
+    return Text(row.verdict.status, style=MARKS[row.as_stated][1])
+
+
+def _method(row: Row) -> str:
+    return "" if row.verdict.method == "none" else row.verdict.method
+
+
+def _time(row: Row) -> str:
+    return f"{row.verdict.seconds:.2f} s"
 
 
 def counts(run: Run) -> str:

@@ -26,13 +26,14 @@ from derivations.checker.border import (
     to_sympy,
 )
 from derivations.checker.errors import StatementError
-from derivations.checker.statement import assume, first_order, point, statement
+from derivations.checker.statement import Hypothesis, assume, first_order, point, statement
 from derivations.checker.terms import (
     NONNEGATIVE,
     OPEN_UNIT,
     POSITIVE,
     REAL,
     Add,
+    Apply,
     Cases,
     D,
     Delta,
@@ -52,6 +53,7 @@ from derivations.checker.terms import (
     clip,
     define,
     exp,
+    free_indices,
     function,
     functions,
     histories,
@@ -131,8 +133,6 @@ def in_world(term: Term, at: Mapping[str, int]) -> Any:
 
 
 def _free(term: Term) -> set[tuple[str, Sort]]:
-    from derivations.checker.terms import free_indices
-
     return {(index.name, index.sort) for index in free_indices(term)}
 
 
@@ -165,7 +165,7 @@ EXPRESSIONS = [
     (sp.Sum(sp.Derivative(f(y, theta), theta) * g(y, theta), up_to(y, n)) + theta, {}, 0),
     (sp.Sum(sp.Derivative(sp.exp(2 * theta) * g(y, theta) ** 2, theta), up_to(y, n)), {}, 0),
     (sp.Sum(d[z] * p[y] * sp.Max(r[z, y], x, sp.Min(p[y], 2)), up_to(y, n), up_to(z, m)), {}, 0),
-    (sp.Sum(sp.Piecewise((p[y], p[y] > half), (x, sp.Le(q[y], quarter)), (-7, True)), up_to(y, n)), {}, 0),
+    (sp.Sum(sp.Piecewise((p[y], p[y] < half), (x, sp.Le(q[y], quarter)), (-7, True)), up_to(y, n)), {}, 0),
     (sp.Sum(sp.Piecewise((p[y], sp.Eq(y, z)), (x, True)) * q[z], up_to(y, n), up_to(z, n)), {}, 0),
     (sp.Sum(p[y] * q[y] * x, up_to(y, n)), {}, 0),
 ]
@@ -203,7 +203,8 @@ def test_a_free_index_takes_its_sort_from_a_sum_a_shape_an_idx_or_a_declaration(
         (shaped[z], "z", {shaped: REAL}),
         (p[ranged], "i", {p: REAL}),
         (p[z], "z", {"p": REAL, "z": sort}),
-        (p[z] * sp.KroneckerDelta(z, y) * q[y], "z", {p: REAL, q: REAL, y: sort}),
+        (sp.KroneckerDelta(z, y) * q[y], "z", {q: REAL, y: sort}),
+        (sp.Sum(sp.Piecewise((p[y], sp.Eq(y, z)), (0, True)), up_to(y, n)), "z", {p: REAL}),
     ):
         assert (name, sort) in _free(from_sympy(expression, declare))
 
@@ -285,6 +286,8 @@ REFUSED = [
     (sp.Sum(p[y], up_to(y, n)) + sp.Sum(p[y], up_to(y, m)), {p: REAL}, "ranges over m and over n"),
     (sp.Sum(y * p[y], up_to(y, n)), {p: REAL}, "index y is used as a number"),
     (sp.Sum(p[y], up_to(y, n)) + y, {p: REAL, y: REAL}, "y"),
+    (E1 + y, {p: REAL}, "as an index and as a number"),
+    (E1 + q[n], {p: REAL, q: REAL, n: Sort("n")}, "as an index and as a number"),
     (sp.Sum(p[y + 1], up_to(y, n)), {p: REAL}, "argument 1: given y + 1"),
     (p[0], {p: REAL}, "argument 1: given 0"),
     (p[y], {p: REAL}, "index set is not known; declare it, as in {y: Sort('S')}"),
@@ -406,8 +409,14 @@ def test_assumptions_of_the_language_are_kept() -> None:
     known = assume("p > 0", law("p", Y)(Y.index("t")), ">", 0, for_all=Y.indices("t"))
     stated = statement_from_sympy(sp.log(p[y]), "<=", 0, {p: as_law()}, assuming=[known])
     assert stated.assuming == (known,) and stated.free == (Y.index("y"),)
+    stated = statement_from_sympy(q[a], "=", 0, {q: REAL, a: Sort("A")}, assuming=[_about_an_own_index("a", Y)])
+    assert stated.free == (Index("a", Sort("A")),), "the a of the assumption is its own"
     with pytest.raises(StatementError, match=r"assuming\[0\]"):
         statement_from_sympy(x, "=", 0, {x: REAL}, assuming=["x > 0"])
+
+
+def _about_an_own_index(name: str, sort: Sort) -> Hypothesis:
+    return assume("p > 0", law("p", sort)(sort.index(name)), ">", 0, for_all=[sort.index(name)])
 
 
 # --- terms to SymPy -------------------------------------------------------------------------------------------------
@@ -442,6 +451,7 @@ TERMS = [
     J,
     D(J),
     D(total(aa, of=STEEP(aa) ** 3 / (1 + ANGLE))) - TILT,
+    total(aa, of=Apply(STEEP, (aa,), 1) * STEEP(aa)),
     D(TILT * GAMMA / 3) + E(POLICY(aa, ss), 1) * 0,
     kl(lambda i: POLICY(i, ss), STEEP, aa),
     total(aa, bb, of=Delta(aa, bb) * STEEP(aa) - STEEP(bb) / Size(A)),
@@ -674,6 +684,12 @@ def test_under_a_hypothesis_sympy_never_refutes(left: Any, right: Any) -> None:
 )
 def test_signs_are_told_where_assumptions_decide(left: Any, sign: str, right: Any, answer: bool | None) -> None:
     assert second_opinion(statement(left, sign, right)) is answer
+
+
+def test_under_a_hypothesis_a_sign_never_refutes() -> None:
+    known = assume("u = b", u, "=", b)
+    assert second_opinion(statement(u, "≤", -1, assuming=[known])) is None
+    assert second_opinion(statement(u, "≥", -1, assuming=[known])) is True
 
 
 def test_a_point_at_which_a_side_is_not_defined_refutes_nothing() -> None:

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 import derivations.ledger
 from derivations.checker.proof import ByCalculation, lemma
-from derivations.checker.statement import Statement, assume, statement
-from derivations.checker.terms import REAL, E, Sort, function, histories, law, parameter
-from derivations.checker.worlds import world
+from derivations.checker.statement import Dominated, Statement, Summable, assume, statement
+from derivations.checker.terms import REAL, D, E, Sort, Sum, function, law, parameter
 from derivations.cli import main
 from derivations.sections.claim import Assertion, Claim
 
-Y = Sort("Y")
-y = Y.index("y")
+Y, Z = Sort("Y"), Sort("Z", infinite=True)
+y, z = Y.index("y"), Z.index("z")
 f, q = function("f", Y), law("q", Y)
-moving = law("π", Y, depends=True)
+moving = function("u", Z, depends=True)
 c = parameter("c", REAL)
-PATHS = histories("H", step=[Y])
-path, total = PATHS.index("h"), function("G", PATHS)
 
 TRUE = statement(E(q(y), c * f(y)), "=", c * E(q(y), f(y)))
 FALSE = statement(f(y), "=", 0)
 DIVIDED = statement(c * c / c, "=", c, assuming=[assume("c ≠ 0", c, "≠", 0)])
-WITH_HISTORY = statement(total(path), "=", 0)
-MOVED = statement(moving(y), "=", 1)
+SQUARE = statement(c * c, "≥", 0)
+ABOVE = statement(c * c + 1, ">", 0)
+FURTHER = statement(c * c + 2, ">", 0)
+SERIES = statement(
+    D(Sum(z, moving(z))),
+    "=",
+    Sum(z, D(moving(z))),
+    standing=[Summable(z, moving(z), "u is summable"), Dominated(z, moving(z), "u is dominated")],
+)
 
 
 class Result(NamedTuple):
@@ -43,28 +46,33 @@ Run = Callable[..., Result]
 Plant = Callable[[Iterable[Claim]], None]
 
 
-def assertion(identifier: str, stated: str = "proved", formal: Statement = TRUE, **details: object) -> Assertion:
-    return Assertion(identifier, f"the words of {identifier}", stated, formal, **details)  # type: ignore[arg-type]
+def assertion(identifier: str, stated: str = "proved", formal: Statement = TRUE, **details: Any) -> Assertion:
+    return Assertion(identifier, f"the words of {identifier}", stated, formal, **details)
 
 
-def claim(identifier: str, stated: str = "proved", formal: Statement = TRUE, section: str = "IV", **details: object) -> Claim:
-    if stated == "refuted":
-        details.setdefault("correction", assertion(f"{identifier}′"))
-    main = assertion(identifier, stated, formal)
-    return Claim(section, "B IV.I", f"the quote of {identifier}", f"the reading of {identifier}", main, **details)  # type: ignore[arg-type]
+def claim(main_one: Assertion, *, section: str = "IV", **details: Any) -> Claim:
+    name = main_one.id
+    if main_one.stated == "refuted":
+        details.setdefault("correction", assertion(f"{name}′"))
+    return Claim(section, f"the tag of {name}", f"the quote of {name}", f"the reading of {name}", main_one, **details)
+
+
+def resting_on(name: str) -> ByCalculation:
+    """The argument that takes a claim as a lemma."""
+    return ByCalculation((lemma(name),))
 
 
 def everything() -> list[Claim]:
-    """Each kind of verdict, parts, a correction, a lemma, two sections; every verdict is as stated."""
+    """Proved, conditional and refuted, parts, a correction, a chain of lemmas, an axiom; every verdict is as stated."""
     parts = (assertion("T.1a", "conditional", DIVIDED), assertion("T.1b", "refuted", FALSE))
-    leans = Claim(
-        "X",
-        "A",
-        "the quote of T.3",
-        "the reading of T.3",
-        Assertion("T.3", "the words of T.3", "proved", TRUE, argument=ByCalculation(lemmas=(lemma("T.1"),))),
-    )
-    return [claim("T.1", parts=parts), claim("T.2", "refuted", FALSE, believe="it is not zero"), leans]
+    return [
+        claim(assertion("T.1"), parts=parts),
+        claim(assertion("T.2", "refuted", FALSE), believe="some f are not zero"),
+        claim(assertion("T.3", formal=SQUARE), section="X"),
+        claim(assertion("T.4", formal=ABOVE, argument=resting_on("T.3")), section="X"),
+        claim(assertion("T.5", formal=FURTHER, argument=resting_on("T.4")), section="X"),
+        claim(assertion("T.6", formal=SERIES), section="X"),
+    ]
 
 
 @pytest.fixture
@@ -85,11 +93,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         with pytest.raises(SystemExit) as end:
             main([str(argument) for argument in arguments], prog_name="derivations")
         captured = capsys.readouterr()
-        code = end.value.code
-        assert isinstance(code, int)
-        return Result(code, captured.out, captured.err)
+        assert isinstance(end.value.code, int)
+        return Result(end.value.code, captured.out, captured.err)
 
     return ran
-
-
-__all__ = ["DIVIDED", "FALSE", "MOVED", "TRUE", "WITH_HISTORY", "assertion", "claim", "everything", "sys", "world"]
