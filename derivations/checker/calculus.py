@@ -284,6 +284,8 @@ class Instance:
         import sympy
 
         limits = (index, place.first, place.last)
+        # One power of the index, not a product of several: only that is recognised as a geometric series.
+        expression = sympy.powsimp(sympy.simplify(expression), force=True)
         value = sympy.summation(expression, limits) if place.integers else sympy.integrate(expression, limits)
         return sympy.simplify(value)
 

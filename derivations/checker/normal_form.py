@@ -50,6 +50,7 @@ from derivations.checker.terms import (
     depends_on_theta,
     differentiate,
     free_indices_of,
+    hashed_once,
     rebuild,
     substitute,
     subterms,
@@ -69,6 +70,7 @@ class Rules(Flag):
 # --- polynomials ----------------------------------------------------------------------------------------------------
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Nonzero:
     """[atom ≠ 0]."""
@@ -76,6 +78,7 @@ class Nonzero:
     atom: Atom
 
 
+@hashed_once
 @dataclass(frozen=True)
 class LogPrime:
     """The logarithm of a prime number."""
@@ -83,6 +86,7 @@ class LogPrime:
     prime: int
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Composite:
     """A function of polynomials that is kept as it is: log, exp, inverse, minimum, maximum, <, D."""
@@ -96,6 +100,7 @@ Exponent = int | Fraction
 Factors = dict[Atom, Exponent]
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Monomial:
     """coefficient · Σ_binders Π atom^exponent."""
@@ -105,6 +110,7 @@ class Monomial:
     factors: tuple[tuple[Atom, Exponent], ...]
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Polynomial:
     """A sum of monomials in canonical order; `height` counts how deep polynomials are nested in it."""

@@ -82,15 +82,15 @@ class Effort:
     """How many worlds are looked at: choices of sizes, at each of them in order and at random, then at random again."""
 
     sizes: int = 40
-    ordered: int = 60
-    random: int = 20
+    ordered: int = 40
+    random: int = 15
     late: int = 150
-    minimise: int = 1500
+    minimise: int = 400
     largest: int = 6
 
 
 THOROUGH = Effort()
-DOUBLE_ENTRY = Effort(sizes=16, ordered=5, random=4, late=10)
+DOUBLE_ENTRY = Effort(sizes=12, ordered=4, random=4, late=5)
 
 
 @dataclass(frozen=True)

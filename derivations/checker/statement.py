@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 
 from derivations.checker.errors import StatementError
 from derivations.checker.terms import (
@@ -250,7 +251,7 @@ class Statement:
         if self.exists and not isinstance(self.relation, str):
             raise StatementError("a statement of existence needs a comparison")
 
-    @property
+    @cached_property
     def terms(self) -> tuple[Term, ...]:
         """Every term that the statement is made of."""
         assumed = tuple(t for a in (*self.assuming, *self.standing) for t in a.terms)
@@ -258,7 +259,7 @@ class Statement:
         recursive = tuple(t for r in self.recursions for t in (r.start, r.step))
         return (self.left, self.right, *assumed, *defined, *recursive)
 
-    @property
+    @cached_property
     def functions(self) -> tuple[Function, ...]:
         """The functions and parameters that occur, by name."""
         found = {f for t in self.terms for f in functions(t)}
@@ -269,14 +270,14 @@ class Statement:
             found.add(self.relation.over)
         return tuple(sorted(found, key=lambda f: f.name))
 
-    @property
+    @cached_property
     def sorts(self) -> tuple[Sort, ...]:
         """The sorts that occur, by name."""
         found = {s for t in self.terms for s in sorts(t)} | {s for f in self.functions for s in f.sorts}
         found |= {a.sort for a in (*self.assuming, *self.standing) if isinstance(a, Finite)}
         return tuple(sorted({p for s in found for p in (s, *s.start, *s.step)}, key=lambda s: s.name))
 
-    @property
+    @cached_property
     def free(self) -> tuple[Index, ...]:
         """The indices over which the statement is universally closed."""
         found = free_indices(self.left) | free_indices(self.right)
@@ -285,7 +286,7 @@ class Statement:
                 found |= free_indices(part) - frozenset(_own_indices(assumption))
         return tuple(sorted(found, key=lambda i: i.name))
 
-    @property
+    @cached_property
     def infinite_sorts(self) -> tuple[Sort, ...]:
         """The sorts that are neither declared nor assumed to be finite."""
         assumed = {a.sort for a in (*self.assuming, *self.standing) if isinstance(a, Finite)}

@@ -15,12 +15,39 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import count
+from typing import TypeVar
 
 from derivations.checker.errors import StatementError
+
+Kind = TypeVar("Kind")
+
+# --- hashing --------------------------------------------------------------------------------------------------------
+
+
+def hashed_once(cls: type[Kind]) -> type[Kind]:
+    """Makes an immutable class keep its hash: terms are keys everywhere, and hashing a large one anew is slow."""
+    compute = cls.__hash__
+
+    def kept(self: object) -> int:
+        known = self.__dict__.get("_hash")
+        if known is None:
+            known = compute(self)
+            self.__dict__["_hash"] = known
+        return int(known)
+
+    def state(self: object) -> dict[str, object]:
+        # Hashes of strings differ between processes: the kept one stays here.
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
+    cls.__hash__ = kept  # type: ignore[method-assign, assignment]
+    cls.__getstate__ = state  # type: ignore[method-assign, assignment]
+    return cls
+
 
 # --- sorts, indices, functions --------------------------------------------------------------------------------------
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Sort:
     """An index set: finite with an unknown number of elements, or `infinite` (finiteness is then a hypothesis).
@@ -56,6 +83,7 @@ def histories(name: str, *, start: Iterable[Sort] = (), step: Iterable[Sort]) ->
     return Sort(name, start=tuple(start), step=steps)
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Index:
     """A variable that ranges over a sort."""
@@ -64,6 +92,7 @@ class Index:
     sort: Sort
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Path:
     """A history written out: an initial one (no prefix), or the history `prefix` with one more step."""
@@ -82,6 +111,7 @@ class Path:
 Argument = Index | Path
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Domain:
     """An interval of the real line in which a function takes its values."""
@@ -116,6 +146,7 @@ HALF_OPEN_UNIT = Domain(lower=_ZERO, upper=_ONE, lower_open=True)
 DISCOUNT = UNIT
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Function:
     """A function of sorted indices; without indices, a parameter.
@@ -225,6 +256,7 @@ class Term:
         return f"$\\displaystyle {latex(self)}$"
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Number(Term):
     """An exact rational number."""
@@ -232,6 +264,7 @@ class Number(Term):
     value: Fraction
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Apply(Term):
     """A function at indices; `order` counts derivatives in θ."""
@@ -248,6 +281,7 @@ class Apply(Term):
             )
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Add(Term):
     """A sum of terms."""
@@ -255,6 +289,7 @@ class Add(Term):
     terms: tuple[Term, ...]
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Multiply(Term):
     """A product of terms."""
@@ -262,6 +297,7 @@ class Multiply(Term):
     factors: tuple[Term, ...]
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Power(Term):
     """An integer power; a negative exponent divides."""
@@ -270,6 +306,7 @@ class Power(Term):
     exponent: int
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Log(Term):
     """The natural logarithm."""
@@ -277,6 +314,7 @@ class Log(Term):
     argument: Term
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Exp(Term):
     """The exponential."""
@@ -284,6 +322,7 @@ class Exp(Term):
     argument: Term
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Sum(Term):
     """The sum of `body` over all values of `index`."""
@@ -295,6 +334,7 @@ class Sum(Term):
         _refuse_rebinding((self.index,), self.body)
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Expectation(Term):
     """The expectation of `body` under `law`: a sum over the support of the law."""
@@ -322,6 +362,7 @@ class Expectation(Term):
         return self.law.arguments[self.law.function.law :]
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Minimum(Term):
     """The least of several terms."""
@@ -329,6 +370,7 @@ class Minimum(Term):
     terms: tuple[Term, ...]
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Maximum(Term):
     """The greatest of several terms."""
@@ -336,6 +378,7 @@ class Maximum(Term):
     terms: tuple[Term, ...]
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Indicator(Term):
     """One where `left relation right` holds, else zero."""
@@ -349,6 +392,7 @@ class Indicator(Term):
             raise StatementError(f"indicator: relation {self.relation!r}; expected one of = ≠ < ≤ > ≥")
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Cases(Term):
     """`then` where the condition holds, else `otherwise`."""
@@ -358,6 +402,7 @@ class Cases(Term):
     otherwise: Term
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Delta(Term):
     """One where two indices of one sort are equal, else zero."""
@@ -370,6 +415,7 @@ class Delta(Term):
             raise StatementError(f"δ: given {_names((self.left.sort, self.right.sort))}, expected one sort twice")
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Size(Term):
     """The number of elements of a sort (of H_t, for histories)."""
@@ -377,6 +423,7 @@ class Size(Term):
     sort: Sort
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Length(Term):
     """The number of steps t of the histories H_t."""
@@ -388,6 +435,7 @@ class Length(Term):
             raise StatementError(f"length: {self.sort.name} is not a sort of histories")
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Derivative(Term):
     """The derivative in θ."""
@@ -395,11 +443,13 @@ class Derivative(Term):
     body: Term
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Infinity(Term):
     """+∞, for statements that a sum or a supremum is finite."""
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Supremum(Term):
     """The supremum of `body` over all values of `index`."""
@@ -411,6 +461,7 @@ class Supremum(Term):
         _refuse_rebinding((self.index,), self.body)
 
 
+@hashed_once
 @dataclass(frozen=True, repr=False)
 class Limit(Term):
     """The limit of `body` as a parameter goes to infinity (∞), or to zero from above (0⁺)."""
@@ -508,6 +559,7 @@ def kl(p: Callable[..., Apply], q: Callable[..., Term], *indices: Index) -> Term
 # --- functions given by equations -----------------------------------------------------------------------------------
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Definition:
     """f(indices) = value. On histories, for every history that can still be extended where the value extends it."""
@@ -517,6 +569,7 @@ class Definition:
     value: Term
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Recursion:
     """A function on histories: its value on H_0, and on H_{t+1} in terms of its value on H_t."""

@@ -270,6 +270,8 @@ def check(
         from derivations.checker.border import statement_from_sympy
 
         stated = statement_from_sympy(left, comparison, right, declare or {}, assuming=tuple(assuming))
+        if given:
+            raise BadInput(f"check: {min(given)} is for lines written in terms; write the SymPy line in terms to use it")
     return judge(stated, argument=by, effort=effort)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from math import comb
 
@@ -230,6 +231,8 @@ def _constant(value: Real, order: int) -> Jet:
 
 
 def _plus(x: Jet, y: Jet) -> Jet:
+    if len(x) == 1:
+        return (reals.add(x[0], y[0]),)
     return tuple(reals.add(a, b) for a, b in zip(x, y, strict=True))
 
 
@@ -260,8 +263,13 @@ def _inverse(x: Jet, node: Term) -> Jet:
     return tuple(result)
 
 
+@lru_cache(maxsize=10_000)
+def _rational(value: Fraction) -> Real:
+    return reals.real(value)
+
+
 def _number(node: Number, world: World, environment: Environment, order: int) -> Jet:
-    return _constant(reals.real(node.value), order)
+    return _constant(_rational(node.value), order)
 
 
 def _element(argument: Argument, environment: Environment) -> Element:
@@ -273,17 +281,18 @@ def _element(argument: Argument, environment: Environment) -> Element:
 
 
 def _apply(node: Apply, world: World, environment: Environment, order: int) -> Jet:
-    arguments = tuple(_element(argument, environment) for argument in node.arguments)
+    arguments = tuple([_element(argument, environment) for argument in node.arguments])
     jet = _lookup(node, arguments, world, order + node.order)
-    return jet[node.order : node.order + order + 1]
+    return jet if not node.order else jet[node.order :]
 
 
 def _lookup(node: Apply, arguments: tuple[Element, ...], world: World, order: int) -> Jet:
     symbol = node.function
     key = (symbol, arguments, order)
-    if key in world._kept:
-        return world._kept[key]
-    rule = _equation(symbol, arguments, world)
+    known = world._kept.get(key)
+    if known is not None:
+        return known
+    rule = _equation(symbol, arguments, world) if world.definitions or world.recursions else None
     if rule is None:
         table = world.tables.get(symbol)
         if table is None or arguments not in table:
@@ -322,15 +331,19 @@ def _is_last(symbol: Function, arguments: tuple[Element, ...], world: World) -> 
 
 
 def _add(node: Add, world: World, environment: Environment, order: int) -> Jet:
-    result = _constant(reals.ZERO, order)
-    for part in node.terms:
+    if not node.terms:
+        return _constant(reals.ZERO, order)
+    result = evaluate(node.terms[0], world, environment, order)
+    for part in node.terms[1:]:
         result = _plus(result, evaluate(part, world, environment, order))
     return result
 
 
 def _multiply(node: Multiply, world: World, environment: Environment, order: int) -> Jet:
-    result = _constant(reals.ONE, order)
-    for factor in node.factors:
+    if not node.factors:
+        return _constant(reals.ONE, order)
+    result = evaluate(node.factors[0], world, environment, order)
+    for factor in node.factors[1:]:
         result = _times(result, evaluate(factor, world, environment, order))
     return result
 
@@ -339,8 +352,10 @@ def _power(node: Power, world: World, environment: Environment, order: int) -> J
     base = evaluate(node.base, world, environment, order)
     if node.exponent < 0:
         base = _inverse(base, node)
-    result = _constant(reals.ONE, order)
-    for _ in range(abs(node.exponent)):
+    if not node.exponent:
+        return _constant(reals.ONE, order)
+    result = base
+    for _ in range(abs(node.exponent) - 1):
         result = _times(result, base)
     return result
 
@@ -376,11 +391,16 @@ def _exp(node: Exp, world: World, environment: Environment, order: int) -> Jet:
     return tuple(result)
 
 
+@lru_cache(maxsize=100_000)
+def _free_in_order(node: Term) -> tuple[Index, ...]:
+    return tuple(sorted(free_indices(node), key=lambda index: index.name))
+
+
 def _kept(
     rule: Callable[..., Jet],
 ) -> Callable[[Term, World, Environment, int], Jet]:
     def remembered(node: Term, world: World, environment: Environment, order: int) -> Jet:
-        key = (id(node), order, *(environment[i] for i in sorted(free_indices(node), key=lambda i: i.name)))
+        key = (id(node), order, *(environment[i] for i in _free_in_order(node)))
         found = world._kept.get(key)
         if found is None:
             found = rule(node, world, environment, order)

@@ -94,7 +94,7 @@ def _counterexample(verdict: Verdict) -> dict[str, Any] | None:
         return None
     if not isinstance(example, World):
         return {"text": repr(example)}
-    left, right = verdict.sides or (None, None)
+    left, right = map(_plain, verdict.sides) if verdict.sides else (None, None)
     return {**_world(example), "left": left, "right": right}
 
 
@@ -120,11 +120,16 @@ def _values(table: Table, order: int, zeros: bool = True) -> dict[str, str] | st
     from derivations.checker import reals
 
     kept = {
-        _place(at): reals.show(jet[order])
+        _place(at): _plain(reals.show(jet[order]))
         for at, jet in table.items()
         if len(jet) > order and (zeros or reals.sign(jet[order]) != 0)
     }
     return kept.get("") if set(table) == {()} else kept
+
+
+def _plain(number: str) -> str:
+    """A number that Python's Fraction reads: the minus sign of the printed one is a hyphen."""
+    return number.replace("−", "-")
 
 
 def _place(at: tuple[Element, ...]) -> str:

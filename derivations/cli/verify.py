@@ -118,7 +118,7 @@ def judged(ledger: Ledger, claims: Sequence[Claim]) -> Run:
         with _progress() as bar:
             task = bar.add_task("", total=len(claims))
             for claim in claims:
-                bar.update(task, description=claim.id)
+                bar.update(task, description=claim.id, refresh=True)
                 run.findings.append(_find(ledger, claim))
                 bar.advance(task)
     except KeyboardInterrupt:

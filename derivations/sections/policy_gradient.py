@@ -8,6 +8,8 @@ Markov case is a special case. Z(h) = Σ_t ∇log π(a_t∣·) is the score of a
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from derivations.checker.calculus import Instance, Range
 from derivations.checker.proof import (
     ByCalculation,
@@ -38,6 +40,7 @@ from derivations.checker.terms import (
     recursion,
     term,
 )
+from derivations.checker.worlds import World, world
 from derivations.sections.claim import Assertion, Claim
 from derivations.sections.objects import A, H, S, Y, a, actor, b, dynamics, h, s, score
 from derivations.sections.trajectories import trajectory, trajectory_law
@@ -141,6 +144,16 @@ arm = law("π", A, positive=True, depends=True)
 old_arm = law("π_old", A, positive=True)
 pay = function("r", A)
 weight = function("w", A)
+
+def _weighted() -> World:
+    """π = (½, ½) on samples of π_old = (⅓, ⅔): the weights π/π_old = (3/2, 3/4) undo the difference."""
+    half, third = Fraction(1, 2), Fraction(1, 3)
+    return world(
+        {A: 2},
+        {arm: [half, half], old_arm: [third, 2 * third], pay: [0, 1], weight: [Fraction(3, 2), Fraction(3, 4)]},
+        slopes={arm: [1, -1]},
+    )
+
 
 # --- PG.8: rewards that depend on θ ---------------------------------------------------------------------------------
 
@@ -446,6 +459,7 @@ CLAIMS = (
                         assume("∇J ≠ 0", D(E(arm(a), pay(a))), "≠", 0),
                     ],
                 ),
+                worlds=(_weighted(),),
             ),
             Assertion(
                 "PG.7.weighted",
