@@ -151,8 +151,6 @@ def _progress() -> Progress:
         console=console,
         disable=not console.is_terminal,
         transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
     )
 
 
@@ -195,7 +193,7 @@ def _empty_table(narrow: bool) -> Table:
     if not narrow:
         result.add_column("stated", no_wrap=True)
         result.add_column("found", no_wrap=True)
-        result.add_column("method", overflow="fold", max_width=18)
+        result.add_column("method", overflow="fold", max_width=14)
         result.add_column("time", justify="right", no_wrap=True)
     return result
 

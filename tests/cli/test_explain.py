@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from planted_claims import FALSE, assertion, claim, everything
+from planted_claims import FALSE, assertion, claim, everything, f, y
 
 from derivations.checker.errors import EngineDisagreement
+from derivations.checker.statement import statement
 from derivations.sections.claim import Claim
 
 
@@ -123,6 +124,12 @@ def test_a_verdict_that_is_not_the_stated_one_is_told(plant, run) -> None:
     result = run("explain", "T.1")
     assert result.code == 0
     assert "stated: proved; found: refuted, NOT as stated\n" in result.out
+
+
+def test_a_long_formula_stays_on_its_line(plant, run) -> None:
+    plant([claim(assertion("T.1", formal=statement(sum([f(y)] * 60), "=", 60 * f(y))))])
+    shown = run("explain", "T.1").out
+    assert f"{' + '.join(['f(y)'] * 60)} = 60·f(y)\n" in shown
 
 
 def test_formulas_and_words_are_printed_as_they_are(plant, run) -> None:
