@@ -58,7 +58,11 @@ class Ledger:
     """Claims by their identifiers, each judged when it is first asked for."""
 
     def __init__(self, claims: Iterable[Claim] | None = None) -> None:
-        self.claims = {claim.id: claim for claim in (all_claims() if claims is None else claims)}
+        self.claims: dict[str, Claim] = {}
+        for claim in all_claims() if claims is None else claims:
+            if claim.id in self.claims:
+                raise BadInput(f"two claims are called {claim.id}")
+            self.claims[claim.id] = claim
         self._verdicts: dict[str, Verdict] = {}
         self._open: list[str] = []
 
@@ -76,9 +80,9 @@ class Ledger:
     def select(self, ids: Iterable[str] = (), sections: Iterable[str] = ()) -> list[Claim]:
         """The claims of the given identifiers and sections, in order; all of them where neither is given."""
         wanted, rooms = set(ids), set(sections)
-        for identifier in wanted - set(self.claims):
+        for identifier in sorted(wanted - set(self.claims)):
             raise BadInput(f"claim {identifier!r} is not known{_nearest(identifier, self.claims)}")
-        for room in rooms - set(SECTIONS):
+        for room in sorted(rooms - set(SECTIONS)):
             raise BadInput(f"section {room!r} is not known; expected one of {', '.join(SECTIONS)}")
         everything = not wanted and not rooms
         return [c for c in self.claims.values() if everything or c.id in wanted or c.section in rooms]

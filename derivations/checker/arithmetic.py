@@ -57,6 +57,9 @@ TIMEOUT_MS = 4000
 
 Z3 = Any  # z3 carries no types
 
+# An interrupt is the caller's: left to Z3 it would end one question and be forgotten.
+z3.set_param("ctrl_c", False)
+
 
 class Encoding:
     """Polynomials as Z3 expressions, with everything that is known of their atoms."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from derivations.checker.errors import BadInput, Undecided
@@ -24,6 +25,8 @@ from derivations.checker.normal_form import (
     Polynomial,
     as_term,
     power_as_term,
+    product_of,
+    sum_of,
 )
 from derivations.checker.proof import Proof, Step, Unproved
 from derivations.checker.refute import Counterexample
@@ -86,26 +89,24 @@ class _Limits:
 
     def of(self, polynomial: Polynomial) -> Term:
         """The limit of a polynomial as a term; the limits of its monomials must all be finite."""
-        return Add(tuple(self._of_monomial(m) for m in polynomial.monomials))
+        return sum_of(self._of_monomial(m) for m in polynomial.monomials)
 
     def _of_monomial(self, monomial: Monomial) -> Term:
-        if any(binder.sort in self.facts.finite or not binder.sort.infinite for binder in monomial.binders) or (
-            not monomial.binders
-        ):
-            moving: list[tuple[Atom, Exponent]] = []
-            result: Term = Number(monomial.coefficient)
-            for atom, exponent in monomial.factors:
-                if not self._moves(atom):
-                    result = result * power_as_term(atom, exponent)
-                elif isinstance(atom, Composite) and atom.kind == "sum":
-                    result = result * self._of_power(atom.parts[0], int(exponent))
-                else:
-                    moving.append((atom, exponent))
-            result = result * self._of_product(moving)
-            for binder in reversed(monomial.binders):
-                result = Sum(binder, result)
-            return result
-        raise Undecided("a limit is not taken inside an infinite sum")
+        if not all(self.facts.is_finite(binder.sort) for binder in monomial.binders):
+            raise Undecided("a limit is not taken inside an infinite sum")
+        moving: list[tuple[Atom, Exponent]] = []
+        factors: list[Term] = [Number(monomial.coefficient)]
+        for atom, exponent in monomial.factors:
+            if not self._moves(atom):
+                factors.append(power_as_term(atom, exponent))
+            elif isinstance(atom, Composite) and atom.kind == "sum":
+                factors.append(self._of_power(atom.parts[0], int(exponent)))
+            else:
+                moving.append((atom, exponent))
+        result = product_of([*factors, self._of_product(moving)])
+        for binder in reversed(monomial.binders):
+            result = Sum(binder, result)
+        return result
 
     def _moves(self, atom: Atom) -> bool:
         if isinstance(atom, Apply):
@@ -128,9 +129,7 @@ class _Limits:
         """The limit of a product of powers and exponentials of the parameter, for each sign of what multiplies it."""
         if not factors:
             return Number(Fraction(1))
-        product: Term = Number(Fraction(1))
-        for atom, exponent in factors:
-            product = product * power_as_term(atom, exponent)
+        product = product_of(power_as_term(atom, exponent) for atom, exponent in factors)
         still = sorted(
             {node for atom, _ in factors for node in _applications(atom) if node != self.limit.parameter},
             key=lambda node: node.function.name,
@@ -143,7 +142,7 @@ class _Limits:
             return general
         at_zero = self._by_sympy(product, still, zero=open_signs[0])
         is_zero = Indicator(open_signs[0], "=", Number(Fraction(0)))
-        return is_zero * at_zero + (1 - is_zero) * general
+        return sum_of([product_of([is_zero, at_zero]), product_of([1 - is_zero, general])])
 
     def _by_sympy(self, product: Term, still: list[Apply], zero: Apply | None) -> Term:
         import sympy
@@ -230,13 +229,13 @@ class Instance:
         """The instance as a counterexample, if every assumption holds in it and the two sides certainly differ."""
         if statement.free or not isinstance(statement.relation, str):
             return None
-        self._validate()
+        assert self._valid
         if not all(self._assumed(a) for a in (*statement.assuming, *statement.standing)):
             return None
         left, right = self._value(statement.left, {}), self._value(statement.right, {})
         if _certainly(left, statement.relation, right) is not False:
             return None
-        return Counterexample(self, _BEYOND, str(left), str(right))  # type: ignore[arg-type]
+        return Counterexample(self, _BEYOND, _shown(left), _shown(right))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         return self.name
@@ -254,8 +253,9 @@ class Instance:
                 return _certainly(self._value(left, at), relation, self._value(right, at)) is True
         return False
 
-    def _validate(self) -> None:
-        """Each law must sum, or integrate, to one, and not be negative."""
+    @cached_property
+    def _valid(self) -> bool:
+        """Each law must sum, or integrate, to one, and not be negative; else BadInput."""
         import sympy
 
         for symbol in self.functions:
@@ -270,6 +270,7 @@ class Instance:
                 raise BadInput(f"instance {self.name}: {symbol.name} sums to {total}; expected 1")
             if not _never_negative(expression):
                 raise BadInput(f"instance {self.name}: {symbol.name} is not seen to stay above zero")
+        return True
 
     @staticmethod
     def _symbol(place: Range, name: str) -> Expression:
@@ -338,6 +339,10 @@ class Instance:
 
 
 _BEYOND = (10**9, 0, 0)
+
+
+def _shown(value: Expression) -> str:
+    return str(value).replace("oo", "∞").replace("-", "−")
 
 
 def _never_negative(expression: Expression) -> bool:

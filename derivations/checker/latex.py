@@ -146,6 +146,7 @@ class Latex(Notation):
 
     stacked = True
     minus = "-"
+    infinity = r"\infty"
     dot = r"\cdot"
     about = r"\approx"
     member = r" \in "
@@ -214,6 +215,15 @@ class Latex(Notation):
     def total(self, indices: Sequence[str], body: str) -> str:
         """A sum over indices."""
         return rf"\sum_{{{', '.join(indices)}}} {body}"
+
+    def supremum(self, index: str, body: str) -> str:
+        """A supremum over an index."""
+        return rf"\sup_{{{index}}} {body}"
+
+    def limit(self, parameter: str, to: str, body: str) -> str:
+        """A limit in a parameter."""
+        target = {"∞": r"\infty", "0⁺": "0^{+}"}[to]
+        return rf"\lim_{{{parameter} \to {target}}} {body}"
 
     def expectation(self, indices: Sequence[str], law: str, given: Sequence[str], body: str) -> str:
         """An expectation under a law."""

@@ -23,7 +23,9 @@ from derivations.checker.terms import (
     Function,
     Index,
     Indicator,
+    Infinity,
     Length,
+    Limit,
     Log,
     Maximum,
     Minimum,
@@ -34,6 +36,7 @@ from derivations.checker.terms import (
     Size,
     Sort,
     Sum,
+    Supremum,
     Term,
     children,
 )
@@ -86,7 +89,7 @@ def _occurrences(node: Term) -> Iterator[Index]:
                 yield from _parts_of(argument)
         case Delta(left, right):
             yield from (left, right)
-        case Sum(index, _):
+        case Sum(index, _) | Supremum(index, _):
             yield index
     for child in children(node):
         yield from _occurrences(child)
@@ -106,6 +109,7 @@ class Notation:
 
     stacked = False  # whether a quotient is set as one number above another, which needs no brackets
     minus = "−"
+    infinity = "∞"
     dot = "·"
     about = "≈"
     member = " ∈ "
@@ -167,6 +171,14 @@ class Notation:
     def total(self, indices: Sequence[str], body: str) -> str:
         """A sum over indices."""
         return f"Σ{self._below(','.join(indices))} {body}"
+
+    def supremum(self, index: str, body: str) -> str:
+        """A supremum over an index."""
+        return f"sup{self._below(index)} {body}"
+
+    def limit(self, parameter: str, to: str, body: str) -> str:
+        """A limit in a parameter."""
+        return f"lim_{{{parameter}→{to}}} {body}"
 
     def expectation(self, indices: Sequence[str], law: str, given: Sequence[str], body: str) -> str:
         """An expectation under a law."""
@@ -278,6 +290,12 @@ class Layout:
                 return self._sum(node)
             case Derivative():
                 return self._derivative(node)
+            case Supremum(index, body):
+                shown = self.notation.supremum(self.index(index), self.write(body, Level.PRODUCT))
+                return Piece(shown, Level.OPEN)
+            case Limit(body, parameter, to):
+                name = self.notation.function(parameter.function)
+                return Piece(self.notation.limit(name, to, self.write(body, Level.PRODUCT)), Level.OPEN)
             case Cases(condition, then, otherwise):
                 test = self.comparison(condition.left, condition.relation, condition.right)
                 return Piece(self.notation.cases(test, self.write(then), self.write(otherwise)), Level.CASES)
@@ -304,6 +322,8 @@ class Layout:
                 return self.notation.size(self.notation.name(sort.name))
             case Length(sort):
                 return self.length(sort)
+            case Infinity():
+                return self.notation.infinity
         raise TypeError(f"no way to print a {type(node).__name__}")
 
     def _number(self, value: Fraction) -> Piece:

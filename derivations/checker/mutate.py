@@ -177,7 +177,7 @@ class Trial:
     counterexample: Counterexample | None
 
 
-ATTACK = Effort(sizes=14, ordered=40, random=25, late=60, minimise=0)
+ATTACK = Effort(sizes=10, ordered=20, random=12, late=40, minimise=0)
 
 
 def attack(mutant: Mutant, lemmas: Lemmas = no_lemmas, effort: Effort = ATTACK) -> Trial:

@@ -1179,20 +1179,33 @@ def as_term(polynomial: Polynomial) -> Term:
     """A polynomial as a term again."""
     parts = []
     for monomial in polynomial.monomials:
-        body: Term = Number(monomial.coefficient)
-        for atom, exponent in monomial.factors:
-            body = body * power_as_term(atom, exponent)
+        factors = [power_as_term(atom, exponent) for atom, exponent in monomial.factors]
+        body = product_of([Number(monomial.coefficient), *factors])
         for binder in reversed(monomial.binders):
             body = Sum(binder, body)
         parts.append(body)
-    return Add(tuple(parts))
+    return sum_of(parts)
+
+
+def product_of(factors: Iterable[Term]) -> Term:
+    """A product without ones; zero where a factor is."""
+    kept = [factor for factor in factors if factor != Number(_ONE)]
+    if Number(Fraction(0)) in kept:
+        return Number(Fraction(0))
+    return Multiply(tuple(kept)) if len(kept) > 1 else (kept[0] if kept else Number(_ONE))
+
+
+def sum_of(parts: Iterable[Term]) -> Term:
+    """A sum without zeros."""
+    kept = [part for part in parts if part != Number(Fraction(0))]
+    return Add(tuple(kept)) if len(kept) > 1 else (kept[0] if kept else Number(Fraction(0)))
 
 
 def power_as_term(atom: Atom, exponent: Exponent) -> Term:
     """A power of an atom as a term; a fractional one is that of an exponential."""
     if isinstance(atom, Composite) and atom.kind == "exp":
-        return Exp(Number(Fraction(exponent)) * as_term(atom.parts[0]))
-    return Power(atom_as_term(atom), int(exponent))
+        return Exp(product_of([Number(Fraction(exponent)), as_term(atom.parts[0])]))
+    return atom_as_term(atom) if exponent == 1 else Power(atom_as_term(atom), int(exponent))
 
 
 def show(polynomial: Polynomial) -> str:

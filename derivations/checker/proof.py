@@ -254,7 +254,7 @@ def prove(statement: Statement, argument: Argumentation | None = None, lemmas: L
                 proof = _calculation(setting, argument.lemmas)
             case _:
                 proof = _automatic(setting)
-    except Undecided as reason:
+    except (Undecided, StatementError) as reason:
         raise Unproved(str(reason)) from reason
     dominated = any(isinstance(a, Dominated) for a in (*statement.assuming, *statement.standing))
     return replace(proof, axioms=(*proof.axioms, TERMWISE)) if dominated else proof

@@ -261,7 +261,8 @@ def remarks(verdict: Verdict, layout: Layout) -> list[tuple[int, str]]:
         facts = ", ".join(fact for line in _facts(refuting, layout) for fact in line)
         lines.append((0, write.words(f"without “{name}”: refuted by ") + facts))
     lines += _listed(write, "axioms", verdict.axioms) + _listed(write, "lemmas", getattr(verdict, "uses", ()))
-    return lines + _listed(write, "note", (verdict.note,) if verdict.note else ())
+    notes = (*verdict.statement.notes, *((verdict.note,) if verdict.note else ()))
+    return lines + _listed(write, "note", notes)
 
 
 def _listed(write: Notation, what: str, told: tuple[str, ...]) -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ is shown at one prompt is shown at each; responses form a finite set unless a st
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 from derivations.checker.calculus import Instance, Range, prove_limit
 from derivations.checker.proof import (
@@ -149,6 +150,7 @@ uniform = law("u", N)
 count = parameter("n", POSITIVE)
 
 
+@cache
 def _geometric(ratio: str, *, uniform_on: bool = False) -> Instance:
     """π_ref = 2^{−(y+1)} on y = 0, 1, 2, …, exp(r/β) = ratio^y, β = 1; `uniform_on`: u uniform on n responses."""
     import sympy

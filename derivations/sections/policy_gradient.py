@@ -9,6 +9,7 @@ Markov case is a special case. Z(h) = Σ_t ∇log π(a_t∣·) is the score of a
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 from derivations.checker.calculus import Instance, Range
 from derivations.checker.proof import (
@@ -53,6 +54,7 @@ p = law("p", T, depends=True)
 G = function("G", T)
 
 
+@cache
 def _uniform_on_zero_to_theta() -> Instance:
     """The uniform law on (0, θ), G(τ) = τ: its support moves with θ."""
     import sympy
