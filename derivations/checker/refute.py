@@ -85,12 +85,12 @@ class Effort:
     ordered: int = 40
     random: int = 15
     late: int = 150
-    minimise: int = 400
+    minimise: int = 250
     largest: int = 6
 
 
 THOROUGH = Effort()
-DOUBLE_ENTRY = Effort(sizes=12, ordered=4, random=4, late=5)
+DOUBLE_ENTRY = Effort(sizes=10, ordered=3, random=3, late=4)
 
 
 @dataclass(frozen=True)

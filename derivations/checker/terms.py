@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from derivations.checker.errors import StatementError
 
@@ -44,12 +45,32 @@ def hashed_once(cls: type[Kind]) -> type[Kind]:
     return cls
 
 
+class Interned(type):
+    """Makes equal instances of a class one object, so that they compare and hash by identity, which is fast."""
+
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, object]) -> None:
+        super().__init__(name, bases, namespace)
+        cls._known: WeakValueDictionary[tuple[object, ...], object] = WeakValueDictionary()
+
+    def __call__(cls, *arguments: object, **named: object) -> Any:
+        made = super().__call__(*arguments, **named)
+        key = tuple(getattr(made, part.name) for part in fields(made) if part.compare)
+        return cls._known.setdefault(key, made)
+
+
+class Symbol(metaclass=Interned):
+    """A symbol of the language: a sort, an index or a function."""
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        # Made anew where it is unpickled, so that it is the one object there too.
+        return type(self), tuple(getattr(self, part.name) for part in fields(self))  # type: ignore[arg-type]
+
+
 # --- sorts, indices, functions --------------------------------------------------------------------------------------
 
 
-@hashed_once
-@dataclass(frozen=True)
-class Sort:
+@dataclass(frozen=True, eq=False)
+class Sort(Symbol):
     """An index set: finite with an unknown number of elements, or `infinite` (finiteness is then a hypothesis).
 
     A sort with a `step` is a sort of histories: H_0 is the product of the sorts in `start`, and
@@ -83,9 +104,8 @@ def histories(name: str, *, start: Iterable[Sort] = (), step: Iterable[Sort]) ->
     return Sort(name, start=tuple(start), step=steps)
 
 
-@hashed_once
-@dataclass(frozen=True)
-class Index:
+@dataclass(frozen=True, eq=False)
+class Index(Symbol):
     """A variable that ranges over a sort."""
 
     name: str
@@ -146,9 +166,8 @@ HALF_OPEN_UNIT = Domain(lower=_ZERO, upper=_ONE, lower_open=True)
 DISCOUNT = UNIT
 
 
-@hashed_once
-@dataclass(frozen=True)
-class Function:
+@dataclass(frozen=True, eq=False)
+class Function(Symbol):
     """A function of sorted indices; without indices, a parameter.
 
     `law` is the number of leading arguments over which it is a probability distribution, given the others (0: it is

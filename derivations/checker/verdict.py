@@ -149,19 +149,13 @@ def _try(attempt: Callable[[Statement], Proof], given: Statement) -> tuple[Proof
 def _counterexample(
     given: Statement, effort: Effort, worlds: Iterable[World], instances: Iterable[Witness]
 ) -> Counterexample | None:
-    """The smallest of what the search and the proposals give."""
+    """The smallest of what the search and the proposals give; where a proposal fails, less has to be searched."""
     found = [c for c in (fails_in(given, w) for w in worlds if _fits(given, w)) if c is not None]
-    # Where a proposal fails already, the search only has to look for something smaller.
+    found += [c for c in (instance.evaluate(given) for instance in instances) if c is not None]
     searched = refute(given, DOUBLE_ENTRY if found else effort)
     if searched is not None:
         found.append(searched)
-    if found:
-        return min(found, key=lambda c: c.measure)
-    for instance in instances:
-        explicit = instance.evaluate(given)
-        if explicit is not None:
-            return explicit
-    return None
+    return min(found, key=lambda c: c.measure) if found else None
 
 
 def _fits(given: Statement, world: World) -> bool:

@@ -272,6 +272,13 @@ def mixed(pi):  # type: ignore[no-untyped-def]
 star_is = define(
     simple_star(y), simple_reference(y) * exp(simple_reward(y) / beta) / simple_z
 )
+def _two_at_the_ceiling() -> World:
+    """π_old = (½, ½), A = (1, −1), ε = ½: every π with π(0) ≥ ¾ reaches the ceiling."""
+    half = Fraction(1, 2)
+    tables = {old: [half, half], advantage: [1, -1], epsilon: half}
+    return world({Y: 2}, {**tables, one: [1, 0], two: [Fraction(3, 4), Fraction(1, 4)]}, indices={y0: 0})
+
+
 CEILING = E(old(y), advantage(y) + epsilon * maximum(advantage(y), -advantage(y)))
 
 # --- OP.16: β against divergence ------------------------------------------------------------------------------------
@@ -801,6 +808,7 @@ CLAIMS = (
                     ],
                     exists=True,
                 ),
+                worlds=(_two_at_the_ceiling(),),
             ),
         ),
     ),
