@@ -192,7 +192,7 @@ class Encoding:
         def facts(variable: Z3) -> list[Z3]:
             ball = reals.ball(reals.log(reals.real(prime)))  # type: ignore[arg-type]
             scale = 10**12
-            floor = int((ball * scale).floor().unique_fmpz())
+            floor = int((ball * scale).floor().unique_fmpz())  # type: ignore[arg-type]
             return [variable > z3.Q(floor, scale), variable < z3.Q(floor + 1, scale)]
 
         known = ("prime", prime) in self._variables

@@ -11,7 +11,6 @@ from derivations.checker.terms import (
     Argument,
     Derivative,
     Index,
-    Indicator,
     Number,
     Path,
     Sort,
@@ -184,7 +183,7 @@ def _sign_fact(assumption: Hypothesis) -> SignFact | None:
     if assumption.given is not None:
         condition = assumption.given
         at_zero = isinstance(condition.right, Number) and condition.right.value == 0
-        if not (isinstance(condition, Indicator) and isinstance(condition.left, Apply) and at_zero):
+        if not (isinstance(condition.left, Apply) and at_zero):
             return None
         if condition.relation not in ("≠", ">"):
             return None

@@ -74,8 +74,8 @@ def _changed_statements(given: Statement) -> Iterator[tuple[str, Statement]]:
     for first, second in combinations([f for f in given.functions if len(kinds[f]) > 1], 2):
         if second in kinds[first]:
             for side in ("left", "right"):
-                changed = _swapped(getattr(given, side), first, second)
-                made = None if changed is None else _made(given, side, changed)
+                swapped = _swapped(getattr(given, side), first, second)
+                made = None if swapped is None else _made(given, side, swapped)
                 if made is not None:
                     yield f"{side}: {first.name} and {second.name} swapped", made
     if given.relation in ("≤", "≥", "<", ">"):
@@ -85,7 +85,7 @@ def _changed_statements(given: Statement) -> Iterator[tuple[str, Statement]]:
 
 def _made(given: Statement, side: str, changed: Term) -> Statement | None:
     try:
-        return replace(given, **{side: changed})
+        return replace(given, left=changed) if side == "left" else replace(given, right=changed)
     except DerivationsError:
         return None
 
@@ -140,8 +140,9 @@ def _changed_here(
         case Expectation(distribution, body):
             for other in kinds.get(distribution.function, ()):
                 if other != distribution.function:
-                    yield f"{other.name} for {distribution.function.name}", Expectation(
-                        Apply(other, distribution.arguments), body
+                    yield (
+                        f"{other.name} for {distribution.function.name}",
+                        Expectation(Apply(other, distribution.arguments), body),
                     )
         case Apply(symbol, arguments, order):
             for other in kinds.get(symbol, ()):

@@ -662,7 +662,8 @@ class Normaliser:
             if isinstance(atom, Composite) and atom.kind == "exp":
                 result += _scaled(raws_of(atom.parts[0]), Fraction(exponent))
             else:
-                inside = atom.parts[0] if _is_sum(atom) else collect([(_ONE, (), {atom: 1})])
+                composite = isinstance(atom, Composite) and atom.kind == "sum"
+                inside = atom.parts[0] if composite else collect([(_ONE, (), {atom: 1})])  # type: ignore[union-attr]
                 result.append((Fraction(exponent), (), {Composite("log", (inside,)): 1}))
         if constant(rest) is None:
             result.append((_ONE, (), {Composite("log", (rest,)): 1}))
@@ -782,17 +783,18 @@ class Normaliser:
         return collect(reduced)
 
     def _simplify(self, raw: Raw, guards: frozenset[Apply]) -> Raw | None:
+        """A monomial after δs, known indicators and sums that can be summed out; None where it is zero."""
         coefficient, binders, factors = raw
         while True:
             step = self._without_delta(binders, factors) or self._fold_inverse(binders, factors)
             if step is None:
                 factors = self._without_known_indicators(factors, guards)
-                eliminated = self._eliminate(binders, factors)
-                if eliminated == "zero":
+                found = self._eliminated(binders, factors)
+                if found is None:
                     return None
-                if eliminated is None:
-                    return (coefficient, binders, factors)
-                step = eliminated  # type: ignore[assignment]
+                step, done = found
+                if done:
+                    return (coefficient, *step)
             binders, factors = step
 
     def _without_delta(self, binders: tuple[Index, ...], factors: Factors) -> tuple[tuple[Index, ...], Factors] | None:
@@ -822,15 +824,17 @@ class Normaliser:
         present = [atom for atom in factors if isinstance(atom, Apply)]
         result: Factors = {}
         for atom, exponent in factors.items():
-            if isinstance(atom, Nonzero):
-                if atom.atom in factors or self._known_nonzero(atom.atom, [*present, *guards]):
-                    continue
-            result[atom] = exponent
+            known = isinstance(atom, Nonzero) and (
+                atom.atom in factors or self._known_nonzero(atom.atom, [*present, *guards])
+            )
+            if not known:
+                result[atom] = exponent
         return result
 
-    def _eliminate(
+    def _eliminated(
         self, binders: tuple[Index, ...], factors: Factors
-    ) -> tuple[tuple[Index, ...], Factors] | str | None:
+    ) -> tuple[tuple[tuple[Index, ...], Factors], bool] | None:
+        """One index summed out, and whether none is left that can be; None where that makes the monomial zero."""
         for binder in binders:
             involved = [atom for atom in factors if binder in atom_indices(atom)]
             if not involved:
@@ -838,7 +842,7 @@ class Normaliser:
                     raise Undecided(f"a constant is summed over {binder.sort.name}, which may be infinite")
                 rest = dict(factors)
                 self._put(rest, Size(binder.sort), 1)
-                return tuple(b for b in binders if b != binder), rest
+                return (tuple(b for b in binders if b != binder), rest), False
             if Rules.LAWS not in self.rules or len(involved) != 1:
                 continue
             (atom,) = involved
@@ -848,10 +852,10 @@ class Normaliser:
             if not self._alone(leading, atom, binders, factors):
                 continue
             if atom.order:
-                return "zero"
+                return None
             gone = set(leading)
-            return tuple(b for b in binders if b not in gone), {a: e for a, e in factors.items() if a != atom}
-        return None
+            return (tuple(b for b in binders if b not in gone), {a: e for a, e in factors.items() if a != atom}), False
+        return (binders, factors), True
 
     @staticmethod
     def _alone(leading: tuple[Argument, ...], atom: Apply, binders: tuple[Index, ...], factors: Factors) -> bool:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from derivations.checker import arithmetic, induction
 from derivations.checker.errors import DerivationsError, StatementError, Undecided
 from derivations.checker.facts import Facts, facts_of, gather
-from derivations.checker.normal_form import Normaliser, Polynomial, Rules, show
+from derivations.checker.normal_form import Normaliser, Polynomial, Rules, as_term, show
 from derivations.checker.statement import (
     CONVERSE,
     Assumption,
@@ -52,6 +52,8 @@ from derivations.checker.terms import (
     with_fresh_binders,
 )
 
+ONE = Number(Fraction(1))
+
 
 class Unproved(DerivationsError):
     """No proof was found, or a line of one was rejected; the message says why."""
@@ -81,7 +83,7 @@ class UseLemma:
 
     name: str
     instance: tuple[tuple[Function, tuple[tuple[Index, ...], Term]], ...] = ()
-    times: Term = Number(Fraction(1))
+    times: Term = ONE
     at: tuple[tuple[Index, Index], ...] = ()
 
 
@@ -134,7 +136,7 @@ def lemma(
     Its functions are replaced by functions, or by terms of the same indices; its free indices by those of `at`, and the
     others stay arbitrary; both sides are multiplied by `times`.
     """
-    pairs = []
+    pairs: list[tuple[Function, tuple[tuple[Index, ...], Term]]] = []
     for symbol, value in (instance or {}).items():
         indices = tuple(Index(f"·{symbol.name}{k}", sort) for k, sort in enumerate(symbol.sorts))
         if isinstance(value, Function):
@@ -304,8 +306,12 @@ def _comparison(statement: Statement, comparison: str, normaliser: Normaliser, h
 
 
 def _left_over(difference: Polynomial) -> str:
-    shown = show(difference)
-    return f"left − right is not seen to be as claimed: {shown if len(shown) < 400 else shown[:400] + '…'}"
+    """What is left of left − right, for the reader of an unknown verdict."""
+    try:
+        shown = repr(as_term(difference))
+    except Undecided:
+        shown = show(difference)
+    return f"left − right is {shown if len(shown) < 400 else shown[:400] + '…'}, which is not seen to be as claimed"
 
 
 def _same_maximiser(statement: Statement, over: Function, normaliser: Normaliser) -> str:
@@ -407,9 +413,9 @@ def _require_same_equations(use: UseLemma, claim: Statement, here: Statement) ->
 
 def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Statement, setting: Setting) -> None:
     """A term that is put in for a function must have what the function's declaration promises."""
-    if depends_on_theta(value) and not symbol.depends:
-        if any(isinstance(node, Derivative) for t in claim.terms for node in subterms(t)):
-            raise Unproved(f"{symbol.name} of the lemma does not depend on θ, but what is put in does")
+    differentiated = any(isinstance(node, Derivative) for t in claim.terms for node in subterms(t))
+    if depends_on_theta(value) and not symbol.depends and differentiated:
+        raise Unproved(f"{symbol.name} of the lemma does not depend on θ, but what is put in does")
     facts = facts_of(setting.statement)
     normaliser = Normaliser(facts)
     if isinstance(value, Apply) and value.function.law == symbol.law and value.function.domain == symbol.domain:

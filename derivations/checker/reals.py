@@ -50,9 +50,9 @@ def real(value: int | Fraction) -> fmpq:
 
 def ball(value: Real) -> arb:
     """Any real as a ball."""
-    if type(value) is fmpq:
-        return arb(value)
-    return value.ball() if type(value) is LogSum else value
+    if isinstance(value, LogSum):
+        return value.ball()
+    return arb(value) if isinstance(value, fmpq) else value
 
 
 def _combination(rational: fmpq, logs: dict[int, fmpq]) -> Real:
@@ -66,11 +66,15 @@ def add(x: Real, y: Real) -> Real:
         return x + y
     if type(x) is arb or type(y) is arb:
         return ball(x) + ball(y)
-    rational = (x if type(x) is fmpq else x.rational) + (y if type(y) is fmpq else y.rational)
-    logs = dict(x.logs) if type(x) is LogSum else {}
-    for prime, coefficient in (y.logs if type(y) is LogSum else {}).items():
+    rational = _rational_part(x) + _rational_part(y)
+    logs = dict(x.logs) if isinstance(x, LogSum) else {}
+    for prime, coefficient in (y.logs if isinstance(y, LogSum) else {}).items():
         logs[prime] = logs.get(prime, ZERO) + coefficient
     return _combination(rational, logs)
+
+
+def _rational_part(x: Real) -> fmpq:
+    return x.rational if isinstance(x, LogSum) else x  # type: ignore[return-value]
 
 
 def multiply(x: Real, y: Real) -> Real:
@@ -168,9 +172,9 @@ def fraction(x: Real) -> Fraction | None:
 
 def show(x: Real) -> str:
     """The number as text: 3/16, ¾·log 3 − log 2 as (3/4)·log 3 − log 2, a ball as ≈ with the digits that are certain."""
-    if type(x) is fmpq:
+    if isinstance(x, fmpq):
         return _rational(x)
-    if type(x) is arb:
+    if isinstance(x, arb):
         return "≈ " + x.str(8, radius=False)
     parts: list[tuple[bool, str]] = [(c < 0, _scaled_log(abs(c), prime)) for prime, c in sorted(x.logs.items())]
     if x.rational != 0:

@@ -346,9 +346,7 @@ def slots(question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int]) 
     return result
 
 
-def _elements(
-    sorts: Sequence[Sort], world: World, reach: int, first: Mapping[Sort, int]
-) -> list[tuple[Element, ...]]:
+def _elements(sorts: Sequence[Sort], world: World, reach: int, first: Mapping[Sort, int]) -> list[tuple[Element, ...]]:
     """Every tuple of elements; of histories, those of every length from `first` up to the world's plus `reach`."""
     ranges: list[list[Element]] = []
     for sort in sorts:
@@ -398,7 +396,8 @@ def value_options(symbol: Function, order: int, exponential: bool) -> tuple[Opti
     values = [value for value in pool if in_domain(symbol, value)]
     slopes = [0, 1, -1, 2] if order else [0]
     if symbol.slope is not None:
-        tails: list[list[Real]] = [[reals.real(symbol.slope), *([reals.ZERO] * max(order - 1, 0))][:order]]
+        known: list[Real] = [reals.real(symbol.slope), *([reals.ZERO] * max(order - 1, 0))]
+        tails = [known[:order]]
     else:
         tails = [[reals.real(s) for s in tail] for tail in product(slopes, repeat=order)]
     options = {(_key(value), tuple(map(_key, tail))): _option([[value, *tail]]) for value in values for tail in tails}
@@ -643,7 +642,7 @@ def _search(question: Question, effort: Effort, seed: int) -> Found | None:
     """The first sizes, by their total, at which a failing world is found; the smallest such world of that total."""
     draw = random.Random(seed)
     best: Found | None = None
-    places = []
+    places: list[tuple[Sizes, list[Slot]]] = []
     for sizes in sizes_in_order(question, effort.largest):
         if best is not None and sum(map(_total, sizes)) > best.measure[0]:
             return best

@@ -261,6 +261,7 @@ def remarks(verdict: Verdict, layout: Layout) -> list[tuple[int, str]]:
         facts = ", ".join(fact for line in _facts(refuting, layout) for fact in line)
         lines.append((0, write.words(f"without “{name}”: refuted by ") + facts))
     lines += _listed(write, "axioms", verdict.axioms) + _listed(write, "lemmas", getattr(verdict, "uses", ()))
+    lines += _listed(write, "third opinion", (verdict.opinion,) if verdict.opinion else ())
     notes = (*verdict.statement.notes, *((verdict.note,) if verdict.note else ()))
     return lines + _listed(write, "note", notes)
 

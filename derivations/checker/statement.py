@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 from derivations.checker.errors import StatementError
 from derivations.checker.terms import (
@@ -296,10 +297,21 @@ class Statement:
         """The same statement with one assumption dropped."""
         return replace(self, assuming=tuple(a for a in self.assuming if a != assumption))
 
+    def to_sympy(self, sizes: Mapping[Sort, int], lengths: Mapping[Sort, int] | None = None) -> Any:
+        """The statement as a SymPy relation at chosen sizes, every sum written out."""
+        from derivations.checker.border import statement_to_sympy
+
+        return statement_to_sympy(self, sizes, lengths)
+
     def __repr__(self) -> str:
         from derivations.checker.printing import statement_text
 
         return statement_text(self)
+
+    def _repr_latex_(self) -> str:
+        from derivations.checker.printing import statement_latex
+
+        return f"$${statement_latex(self)}$$"
 
 
 def statement(

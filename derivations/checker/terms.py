@@ -40,8 +40,8 @@ def hashed_once(cls: type[Kind]) -> type[Kind]:
         # Hashes of strings differ between processes: the kept one stays here.
         return {name: value for name, value in self.__dict__.items() if name != "_hash"}
 
-    cls.__hash__ = kept  # type: ignore[method-assign, assignment]
-    cls.__getstate__ = state  # type: ignore[method-assign, assignment]
+    cls.__hash__ = kept  # type: ignore[method-assign]
+    cls.__getstate__ = state  # type: ignore[method-assign]
     return cls
 
 

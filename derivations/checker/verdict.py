@@ -43,6 +43,7 @@ class Verdict:
     uses: tuple[str, ...] = ()
     needed: tuple[tuple[str, Any], ...] = ()
     note: str = ""
+    opinion: str = ""
     seconds: float = field(default=0.0, compare=False)
     _key: object = field(default=None, compare=False, repr=False)
 
@@ -115,11 +116,12 @@ def judge(
             assumptions=_assumptions(given),
             counterexample=found.world,
             sides=(found.left, found.right),
+            opinion=_third_opinion(given, holds=False),
         )
     if proof is None:
         return _verdict(UNKNOWN, given, "none", started, assumptions=_assumptions(given), note=reason)
-    _second_opinion(given)
-    return _conditions(given, proof, attempt, counterexample, started)
+    opinion = _third_opinion(given, holds=True)
+    return _conditions(given, proof, attempt, counterexample, started, opinion)
 
 
 def _existence(
@@ -172,6 +174,7 @@ def _conditions(
     attempt: Callable[[Statement], Proof],
     counterexample: Callable[[Statement], Counterexample | None],
     started: float,
+    opinion: str,
 ) -> Verdict:
     """Drops each hypothesis alone: refuted means needed, proved means that it is removed, neither means unknown."""
     needed: list[tuple[str, Any]] = []
@@ -203,6 +206,7 @@ def _conditions(
         uses=proof.uses,
         needed=tuple(needed),
         note=note,
+        opinion=opinion,
     )
 
 
@@ -214,12 +218,21 @@ def _well_formed_proof(given: Statement, attempt: Callable[[Statement], Proof]) 
     return _try(attempt, given)[0]
 
 
-def _second_opinion(given: Statement) -> None:
+def _third_opinion(given: Statement, holds: bool) -> str:
     """SymPy is asked too, where there is no sum; a disagreement is an internal error."""
     from derivations.checker.border import second_opinion
 
-    if second_opinion(given) is False:
-        raise EngineDisagreement(f"{given!r}\nwas proved, and SymPy finds that it does not hold")
+    opinion = second_opinion(given)
+    if opinion is None:
+        return ""
+    if opinion is not holds:
+        found = (
+            "was proved, and SymPy finds that it does not hold"
+            if holds
+            else "was refuted, and SymPy finds that it holds"
+        )
+        raise EngineDisagreement(f"{given!r}\n{found}")
+    return "SymPy agrees"
 
 
 def _assumptions(given: Statement) -> tuple[str, ...]:
@@ -265,7 +278,9 @@ def check(
 
         stated = statement_from_sympy(left, comparison, right, declare or {}, assuming=tuple(assuming))
         if given:
-            raise BadInput(f"check: {min(given)} is for lines written in terms; write the SymPy line in terms to use it")
+            raise BadInput(
+                f"check: {min(given)} is for lines written in terms; write the SymPy line in terms to use it"
+            )
     return judge(stated, argument=by, effort=effort)
 
 

@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 from math import comb
+from typing import Any
 
 from derivations.checker import reals
 from derivations.checker.errors import BadInput
@@ -118,10 +119,10 @@ class World:
 
 def world(
     sizes: Mapping[Sort, int],
-    tables: Mapping[Function | Apply, object],
+    tables: Mapping[Any, object],
     *,
     lengths: Mapping[Sort, int] | None = None,
-    slopes: Mapping[Function | Apply, object] | None = None,
+    slopes: Mapping[Any, object] | None = None,
     indices: Mapping[Index, Element] | None = None,
     definitions: Sequence[Definition] = (),
     recursions: Sequence[Recursion] = (),
@@ -133,7 +134,7 @@ def world(
     an integer, or a closed term such as log(2).
     """
     for sort, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if type(size) is not int or size < 1:
             raise BadInput(f"world: size of {sort.name} is {size!r}; expected a positive integer")
     built: dict[Function, dict[tuple[Element, ...], Jet]] = {}
     derivative = {_symbol(key): _flat(table) for key, table in (slopes or {}).items()}
@@ -276,8 +277,13 @@ def _element(argument: Argument, environment: Environment) -> Element:
     if isinstance(argument, Index):
         return environment[argument]
     prefix = () if argument.prefix is None else environment[argument.prefix]
-    items = tuple(environment[item] for item in argument.items)
-    return (prefix if isinstance(prefix, tuple) else (prefix,)) + items  # type: ignore[return-value]
+    assert isinstance(prefix, tuple)
+    return prefix + tuple([_position(environment[item]) for item in argument.items])
+
+
+def _position(element: Element) -> int:
+    assert isinstance(element, int)
+    return element
 
 
 def _apply(node: Apply, world: World, environment: Environment, order: int) -> Jet:

@@ -30,12 +30,14 @@ from derivations.checker.terms import (
     D,
     Delta,
     E,
+    Function,
     Indicator,
     Infinity,
     Path,
     Sort,
     Sum,
     Supremum,
+    Term,
     clip,
     define,
     exp,
@@ -86,9 +88,9 @@ value = function("f", X)
 tied, tied_other = law("π", Y), law("μ", Y)
 
 
-def average(pi: object) -> object:
+def average(pi: Function) -> Term:
     """Σ_x P(x) E_π[r(·, x)] for a policy that is the same at every prompt."""
-    return E(prompts(x), E(pi(y), reward(y, x)))  # type: ignore[operator]
+    return E(prompts(x), E(pi(y), reward(y, x)))
 
 
 # --- OP.3, OP.4: divergence -----------------------------------------------------------------------------------------
@@ -269,14 +271,15 @@ def mixed(pi):  # type: ignore[no-untyped-def]
     return (1 - mix) * regularised(pi) + mix * surrogate(pi)
 
 
-star_is = define(
-    simple_star(y), simple_reference(y) * exp(simple_reward(y) / beta) / simple_z
-)
+star_is = define(simple_star(y), simple_reference(y) * exp(simple_reward(y) / beta) / simple_z)
+
+
 def _two_at_the_ceiling() -> World:
     """π_old = (½, ½), A = (1, −1), ε = ½: every π with π(0) ≥ ¾ reaches the ceiling."""
     half = Fraction(1, 2)
-    tables = {old: [half, half], advantage: [1, -1], epsilon: half}
-    return world({Y: 2}, {**tables, one: [1, 0], two: [Fraction(3, 4), Fraction(1, 4)]}, indices={y0: 0})
+    three, quarter = Fraction(3, 4), Fraction(1, 4)
+    tables = {old: [half, half], one: [1, 0], two: [three, quarter], advantage: [1, -1], epsilon: half}
+    return world({Y: 2}, tables, indices={y0: 0})
 
 
 CEILING = E(old(y), advantage(y) + epsilon * maximum(advantage(y), -advantage(y)))
@@ -393,9 +396,7 @@ CLAIMS = (
                 statement(kl(p, q, y), ">", 0, assuming=[DIFFERENT], standing=[finite_divergence]),
             ),
             Assertion("OP.3.same", "D(p‖p) = 0", "proved", statement(kl(p, p, y), "=", 0)),
-            Assertion(
-                "OP.3.symmetric", "D is symmetric", "refuted", statement(kl(pp, qq, y), "=", kl(qq, pp, y))
-            ),
+            Assertion("OP.3.symmetric", "D is symmetric", "refuted", statement(kl(pp, qq, y), "=", kl(qq, pp, y))),
             Assertion(
                 "OP.3.triangle",
                 "D satisfies the triangle inequality",
@@ -673,9 +674,7 @@ CLAIMS = (
             "OP.12",
             "π* does not change when c(x) is added to the reward",
             "proved",
-            statement(
-                reference(y, x) * exp((reward(y, x) + shift(x)) / beta) / shifted_z, "=", optimal(y)
-            ),
+            statement(reference(y, x) * exp((reward(y, x) + shift(x)) / beta) / shifted_z, "=", optimal(y)),
         ),
     ),
     Claim(

@@ -147,6 +147,7 @@ old_arm = law("π_old", A, positive=True)
 pay = function("r", A)
 weight = function("w", A)
 
+
 def _weighted() -> World:
     """π = (½, ½) on samples of π_old = (⅓, ⅔): the weights π/π_old = (3/2, 3/4) undo the difference."""
     half, third = Fraction(1, 2), Fraction(1, 3)
