@@ -178,7 +178,7 @@ class Trial:
     counterexample: Counterexample | None
 
 
-ATTACK = Effort(sizes=10, ordered=20, random=12, late=40, minimise=0)
+ATTACK = Effort(sizes=8, ordered=16, random=10, late=20, minimise=0)
 
 
 def attack(mutant: Mutant, lemmas: Lemmas = no_lemmas, effort: Effort = ATTACK) -> Trial:
