@@ -30,6 +30,7 @@ from derivations.checker.normal_form import (
     atom_key,
     collect,
     constant,
+    is_law_over,
     polynomial_indices,
     raws_of,
     rename_atom,
@@ -364,12 +365,7 @@ def _with_laws(binder: Index, summand: tuple[Polynomial, Polynomial], normaliser
     """f(y) plus the constant times a law, and with one law exchanged for another, so that the sum stays the same."""
     inside, outside = summand
     laws = sorted(
-        {
-            atom
-            for m in inside.monomials
-            for atom in applications(m)
-            if atom.function.law == 1 and not atom.order and atom.arguments[0] == binder
-        },
+        {atom for m in inside.monomials for atom in applications(m) if is_law_over(atom, binder)},
         key=lambda a: atom_key(a),
     )
     scales = _law_scales(inside, laws)

@@ -585,13 +585,7 @@ class Normaliser:
         if len(involved) != 1:
             return False
         ((atom, exponent),) = involved.items()
-        return (
-            isinstance(atom, Apply)
-            and atom.function.law == 1
-            and atom.order == 0
-            and exponent == 1
-            and atom.arguments[0] == index
-        )
+        return isinstance(atom, Apply) and exponent == 1 and is_law_over(atom, index)
 
     def _matches_summable(self, index: Index, involved: Factors) -> bool:
         """Whether a summand is known to converge: by hypothesis, or as part of the derivative of a dominated one."""
@@ -1044,6 +1038,12 @@ class Normaliser:
         return True
 
 
+def is_law_over(node: Apply, index: Index) -> bool:
+    """Whether a function at indices is a law over this one index, which stands nowhere else in it: it sums to one."""
+    own = node.function.law == 1 and node.order == 0 and node.arguments[0] == index
+    return own and index not in free_indices_of(node.arguments[1:])
+
+
 # --- helpers --------------------------------------------------------------------------------------------------------
 
 
@@ -1066,22 +1066,34 @@ def _lower_bound(polynomial: Polynomial) -> tuple[Fraction, bool] | None:
     """A number that a polynomial of bounded quantities never falls below, and whether it stays above it."""
     total, strict = Fraction(0), False
     for monomial in polynomial.monomials:
-        if monomial.binders:
+        bound = None if monomial.binders else _bound_of_product(monomial)
+        if bound is None:
             return None
-        value, open_end = monomial.coefficient, False
-        for atom, exponent in monomial.factors:
-            if not isinstance(atom, Apply) or atom.order or exponent < 0:
-                return None
-            domain = atom.function.domain
-            if domain.lower is None or domain.lower < 0 or (domain.upper is None and value < 0):
-                return None
-            bound = domain.lower if monomial.coefficient > 0 else domain.upper
-            if bound is None:
-                return None
-            open_end = open_end or (domain.lower_open if monomial.coefficient > 0 else domain.upper_open)
-            value *= bound ** int(exponent)
-        total, strict = total + value, strict or open_end
+        total, strict = total + monomial.coefficient * bound[0], strict or bound[1]
     return total, strict
+
+
+def _bound_of_product(monomial: Monomial) -> tuple[Fraction, bool] | None:
+    """The end of the range of a product of non-negative quantities that its coefficient makes the lower one.
+
+    The second value says that the end is never reached: one factor stays off its end, and none of the others is zero.
+    """
+    product, reached, zero = Fraction(1), True, False
+    for atom, exponent in monomial.factors:
+        if not isinstance(atom, Apply) or atom.order or exponent < 0:
+            return None
+        domain = atom.function.domain
+        lower, upper = domain.lower, domain.upper
+        if lower is None or lower < 0:
+            return None
+        end, is_open = (lower, domain.lower_open) if monomial.coefficient > 0 else (upper, domain.upper_open)
+        if end is None:
+            return None
+        product *= end ** int(exponent)
+        reached = reached and not is_open
+        # Below: a factor that can be zero. Above: a product that is never more than zero.
+        zero = zero or (end == 0 and (monomial.coefficient < 0 or not is_open))
+    return product, not reached and not zero
 
 
 def _scaled(raws: list[Raw], scale: Fraction | int) -> list[Raw]:

@@ -40,12 +40,15 @@ from derivations.checker.terms import (
     Number,
     Scalar,
     Term,
+    children,
     depends_on_theta,
     differentiate,
     free_indices,
+    free_indices_of,
     functions,
     substitute,
     substitute_functions,
+    rebuild,
     subterms,
     term,
     total,
@@ -330,21 +333,24 @@ def _mentions(polynomial: Polynomial, symbol: Function) -> bool:
 def _first_order(statement: Statement, normaliser: Normaliser) -> str:
     assert isinstance(statement.relation, FirstOrder)
     where = statement.relation.at
-    for left, right, what in (
-        (statement.left, statement.right, "value"),
-        (differentiate(statement.left), differentiate(statement.right), "derivative"),
-    ):
-        if any(isinstance(node, Derivative) for side in (left, right) for node in subterms(side)):
-            left, right = (_worked_out(side) for side in (left, right))
-        if not normaliser.equal(at_point(left, where), at_point(right, where)):
+    left, right = _worked_out(statement.left), _worked_out(statement.right)
+    pairs = ((left, right, "value"), (_worked_out(Derivative(left)), _worked_out(Derivative(right)), "derivative"))
+    for ours, theirs, what in pairs:
+        if not normaliser.equal(at_point(ours, where), at_point(theirs, where)):
             raise Unproved(f"the {what} at {where.name} is not seen to be the same")
     return "value and derivative, normal form"
 
 
 def _worked_out(node: Term) -> Term:
-    if isinstance(node, Derivative):
-        return differentiate(node.body)
-    return node
+    """The term without D: only then can a point be put in for what moves."""
+    parts = tuple(_worked_out(child) for child in children(node))
+    node = rebuild(node, parts) if parts else node
+    if not isinstance(node, Derivative):
+        return node
+    found = differentiate(node.body)
+    if any(isinstance(inner, Derivative) for inner in subterms(found)):
+        raise Undecided(f"the derivative of {node.body!r} is not worked out")
+    return found
 
 
 # --- lemmas ---------------------------------------------------------------------------------------------------------
@@ -411,6 +417,14 @@ def _require_same_equations(use: UseLemma, claim: Statement, here: Statement) ->
         )
 
 
+def _is_alike(symbol: Function, indices: tuple[Index, ...], value: Apply) -> bool:
+    """Whether a function at indices is declared as what it is put in for: a law over the same indices, in order."""
+    if value.function.law != symbol.law or value.function.domain != symbol.domain or value.order:
+        return False
+    leading, given = value.arguments[: symbol.law], value.arguments[symbol.law :]
+    return leading == indices[: symbol.law] and not set(leading) & free_indices_of(given)
+
+
 def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Statement, setting: Setting) -> None:
     """A term that is put in for a function must have what the function's declaration promises."""
     differentiated = any(isinstance(node, Derivative) for t in claim.terms for node in subterms(t))
@@ -418,7 +432,7 @@ def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Stat
         raise Unproved(f"{symbol.name} of the lemma does not depend on θ, but what is put in does")
     facts = facts_of(setting.statement)
     normaliser = Normaliser(facts)
-    if isinstance(value, Apply) and value.function.law == symbol.law and value.function.domain == symbol.domain:
+    if isinstance(value, Apply) and _is_alike(symbol, indices, value):
         return
     if symbol.law and not normaliser.equal(total(indices[0], *indices[1 : symbol.law], of=value), Number(Fraction(1))):
         raise Unproved(f"what is put in for the law {symbol.name} is not known to sum to one")

@@ -89,11 +89,13 @@ class Sort(Symbol):
 
     def index(self, name: str) -> Index:
         """One index that ranges over this sort."""
+        if not name or set(name) & set("#· "):
+            raise StatementError(f"index: given the name {name!r}; expected one without blanks, # and ·")
         return Index(name, self)
 
     def indices(self, names: str) -> tuple[Index, ...]:
         """Several indices, their names separated by blanks."""
-        return tuple(Index(name, self) for name in names.split())
+        return tuple(self.index(name) for name in names.split())
 
 
 def histories(name: str, *, start: Iterable[Sort] = (), step: Iterable[Sort]) -> Sort:
