@@ -17,20 +17,19 @@ from typing import Any
 import z3
 
 from derivations.checker import reals
-from derivations.checker.normal_form import (
+from derivations.checker.normal_form import Normaliser, is_law_over
+from derivations.checker.polynomial import (
     Atom,
     Composite,
     Exponent,
     LogPrime,
     Monomial,
     Nonzero,
-    Normaliser,
     Polynomial,
     atom_indices,
     atom_key,
     collect,
     constant,
-    is_law_over,
     polynomial_indices,
     raws_of,
     rename_atom,

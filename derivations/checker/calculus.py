@@ -16,12 +16,12 @@ from typing import Any
 
 from derivations.checker.errors import BadInput, Undecided
 from derivations.checker.facts import Facts, facts_of
-from derivations.checker.normal_form import (
+from derivations.checker.normal_form import Normaliser
+from derivations.checker.polynomial import (
     Atom,
     Composite,
     Exponent,
     Monomial,
-    Normaliser,
     Polynomial,
     as_term,
     power_as_term,

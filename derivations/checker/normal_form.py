@@ -10,18 +10,37 @@ x · x⁻¹ becomes [x ≠ 0], and 1 only where x is known not to be zero. What 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Flag, auto
 from fractions import Fraction
-from functools import lru_cache
-from itertools import count, permutations
+from itertools import permutations
 
 import flint
 
 from derivations.checker.errors import Undecided
-from derivations.checker.facts import Facts, Rewrite
+from derivations.checker.facts import Facts
+from derivations.checker.polynomial import (
+    MAX_MONOMIALS,
+    ONE,
+    Atom,
+    Composite,
+    Exponent,
+    Factors,
+    LogPrime,
+    Monomial,
+    Nonzero,
+    Polynomial,
+    Raw,
+    atom_indices,
+    collect,
+    composite_of,
+    constant,
+    delta_of,
+    new_index,
+    raws_of,
+    rename_argument,
+    rename_atom,
+)
 from derivations.checker.statement import Hypothesis
 from derivations.checker.terms import (
     Add,
@@ -41,7 +60,6 @@ from derivations.checker.terms import (
     Minimum,
     Multiply,
     Number,
-    Path,
     Power,
     Size,
     Sum,
@@ -50,7 +68,6 @@ from derivations.checker.terms import (
     depends_on_theta,
     differentiate,
     free_indices_of,
-    hashed_once,
     rebuild,
     substitute,
     subterms,
@@ -67,308 +84,7 @@ class Rules(Flag):
     ALL = LAWS | DERIVATIVE | LOGARITHM
 
 
-# --- polynomials ----------------------------------------------------------------------------------------------------
-
-
-@hashed_once
-@dataclass(frozen=True)
-class Nonzero:
-    """[atom ≠ 0]."""
-
-    atom: Atom
-
-
-@hashed_once
-@dataclass(frozen=True)
-class LogPrime:
-    """The logarithm of a prime number."""
-
-    prime: int
-
-
-@hashed_once
-@dataclass(frozen=True)
-class Composite:
-    """A function of polynomials that is kept as it is: log, exp, inverse, minimum, maximum, <, D."""
-
-    kind: str
-    parts: tuple[Polynomial, ...]
-
-
-Atom = Apply | Delta | Size | Length | Nonzero | LogPrime | Composite
-Exponent = int | Fraction
-Factors = dict[Atom, Exponent]
-
-
-@hashed_once
-@dataclass(frozen=True)
-class Monomial:
-    """coefficient · Σ_binders Π atom^exponent."""
-
-    coefficient: Fraction
-    binders: tuple[Index, ...]
-    factors: tuple[tuple[Atom, Exponent], ...]
-
-
-@hashed_once
-@dataclass(frozen=True)
-class Polynomial:
-    """A sum of monomials in canonical order; `height` counts how deep polynomials are nested in it."""
-
-    monomials: tuple[Monomial, ...]
-    height: int
-
-    def __bool__(self) -> bool:
-        return bool(self.monomials)
-
-
-Raw = tuple[Fraction, tuple[Index, ...], Factors]
-_ONE = Fraction(1)
-_counter = count()
-MAX_ORDERS = 400
-MAX_MONOMIALS = 4000
-
-
-def _new_index(like: Index) -> Index:
-    return Index(f"·{next(_counter)}", like.sort)
-
-
-@lru_cache(maxsize=200_000)
-def atom_indices(atom: Atom) -> frozenset[Index]:
-    """The indices that are free in an atom."""
-    match atom:
-        case Apply(_, arguments, _):
-            return free_indices_of(arguments)
-        case Delta(left, right):
-            return frozenset((left, right))
-        case Nonzero(inner):
-            return atom_indices(inner)
-        case Composite(_, parts):
-            return frozenset().union(*(polynomial_indices(part) for part in parts))
-    return frozenset()
-
-
-@lru_cache(maxsize=100_000)
-def polynomial_indices(polynomial: Polynomial) -> frozenset[Index]:
-    """The indices that are free in a polynomial."""
-    found: frozenset[Index] = frozenset()
-    for monomial in polynomial.monomials:
-        inside: frozenset[Index] = frozenset()
-        for atom, _ in monomial.factors:
-            inside |= atom_indices(atom)
-        found |= inside - frozenset(monomial.binders)
-    return found
-
-
-def _height(atom: Atom) -> int:
-    match atom:
-        case Composite(_, parts):
-            return max((part.height for part in parts), default=0)
-        case Nonzero(inner):
-            return _height(inner)
-    return 0
-
-
-def _rename_argument(argument: Argument, mapping: Mapping[Index, Index]) -> Argument:
-    if isinstance(argument, Index):
-        return mapping.get(argument, argument)
-    prefix = None if argument.prefix is None else mapping.get(argument.prefix, argument.prefix)
-    return Path(argument.sort, prefix, tuple(mapping.get(item, item) for item in argument.items))
-
-
-def rename_atom(atom: Atom, mapping: Mapping[Index, Index]) -> Atom:
-    """An atom with free indices renamed; nested polynomials are put in canonical order again."""
-    if not any(index in mapping for index in atom_indices(atom)):
-        return atom
-    match atom:
-        case Apply(symbol, arguments, order):
-            return Apply(symbol, tuple(_rename_argument(a, mapping) for a in arguments), order)
-        case Delta(left, right):
-            return _delta(mapping.get(left, left), mapping.get(right, right))
-        case Nonzero(inner):
-            return Nonzero(rename_atom(inner, mapping))
-        case Composite(kind, parts):
-            return _composite(kind, tuple(_rename_polynomial(part, mapping) for part in parts))
-    return atom
-
-
-def _rename_polynomial(polynomial: Polynomial, mapping: Mapping[Index, Index]) -> Polynomial:
-    return collect(
-        (m.coefficient, m.binders, {rename_atom(atom, mapping): e for atom, e in m.factors})
-        for m in polynomial.monomials
-    )
-
-
-def _delta(left: Index, right: Index) -> Delta:
-    return Delta(left, right) if left.name <= right.name else Delta(right, left)
-
-
-def _composite(kind: str, parts: tuple[Polynomial, ...]) -> Composite:
-    if kind in ("minimum", "maximum"):
-        parts = tuple(sorted(set(parts), key=lambda p: _polynomial_key(p, {})))
-    return Composite(kind, parts)
-
-
-# --- canonical order ------------------------------------------------------------------------------------------------
-
-Naming = Mapping[Index, str]
-
-
-def _index_key(index: Index, naming: Naming) -> str:
-    return naming.get(index) or f"{index.name}:{index.sort.name}"
-
-
-def _argument_key(argument: Argument, naming: Naming) -> str:
-    if isinstance(argument, Index):
-        return _index_key(argument, naming)
-    prefix = "" if argument.prefix is None else _index_key(argument.prefix, naming)
-    return f"<{prefix}|{','.join(_index_key(item, naming) for item in argument.items)}>"
-
-
-def _atom_key(atom: Atom, naming: Naming) -> str:
-    match atom:
-        case Apply(symbol, arguments, order):
-            return f"{symbol.name}{'′' * order}({','.join(_argument_key(a, naming) for a in arguments)})"
-        case Delta(left, right):
-            first, second = sorted((_index_key(left, naming), _index_key(right, naming)))
-            return f"δ({first},{second})"
-        case Size(sort):
-            return f"|{sort.name}|"
-        case Length(sort):
-            return f"t({sort.name})"
-        case Nonzero(inner):
-            return f"[{_atom_key(inner, naming)}≠0]"
-        case LogPrime(prime):
-            return f"log {prime}"
-        case Composite(kind, parts):
-            return f"{kind}({';'.join(_polynomial_key(part, naming) for part in parts)})"
-
-
-def atom_key(atom: Atom) -> str:
-    """A string by which atoms are put in order."""
-    return _atom_key(atom, {})
-
-
-def _polynomial_key(polynomial: Polynomial, naming: Naming) -> str:
-    live = {i: Index(name, i.sort) for i, name in naming.items() if i in polynomial_indices(polynomial)}
-    shown = _rename_polynomial(polynomial, live) if live else polynomial
-    return _plain_key(shown)
-
-
-@lru_cache(maxsize=100_000)
-def _plain_key(polynomial: Polynomial) -> str:
-    return "+".join(_monomial_key(m) for m in polynomial.monomials)
-
-
-def _monomial_key(monomial: Monomial) -> str:
-    factors = "·".join(sorted(f"{_atom_key(atom, {})}^{exponent}" for atom, exponent in monomial.factors))
-    return f"{factors}*{monomial.coefficient}Σ{','.join(f'{b.name}:{b.sort.name}' for b in monomial.binders)}"
-
-
-def _refine(
-    binders: tuple[Index, ...], incident: Mapping[Index, list[tuple[Atom, Exponent]]], colours: dict[Index, str]
-) -> dict[Index, str]:
-    while True:
-        raw = {}
-        for binder in binders:
-            seen = {**colours, binder: "*"}
-            raw[binder] = (
-                colours[binder] + "|" + ";".join(sorted(f"{_atom_key(a, seen)}^{e}" for a, e in incident[binder]))
-            )
-        ranks = {value: rank for rank, value in enumerate(sorted(set(raw.values())))}
-        new = {binder: f"{binder.sort.name}~{ranks[raw[binder]]}" for binder in binders}
-        if len(set(new.values())) == len(set(colours.values())):
-            return new
-        colours = new
-
-
-def _swappable(factors: Factors, first: Index, second: Index) -> bool:
-    swap = {first: second, second: first}
-    return all(factors.get(rename_atom(atom, swap)) == exponent for atom, exponent in factors.items())
-
-
-def _orders(binders: tuple[Index, ...], factors: Factors) -> Iterator[dict[Index, str]]:
-    incident = {b: [(a, e) for a, e in factors.items() if b in atom_indices(a)] for b in binders}
-
-    def leaves(colours: dict[Index, str]) -> Iterator[dict[Index, str]]:
-        colours = _refine(binders, incident, colours)
-        cells: dict[str, list[Index]] = defaultdict(list)
-        for binder in binders:
-            cells[colours[binder]].append(binder)
-        tied = next((cell for _, cell in sorted(cells.items()) if len(cell) > 1), None)
-        if tied is None:
-            yield colours
-            return
-        tried: list[Index] = []
-        for binder in tied:
-            if any(_swappable(factors, binder, other) for other in tried):
-                continue
-            tried.append(binder)
-            yield from leaves({**colours, binder: colours[binder] + "!"})
-
-    return leaves({b: b.sort.name for b in binders})
-
-
-def _canonical(raw: Raw) -> Monomial:
-    coefficient, binders, factors = raw
-    height = max((_height(atom) for atom in factors), default=0)
-    best: tuple[list[str], dict[Index, Index]] | None = None
-    if not binders:
-        best = ([], {})
-    elif len(binders) == 1:
-        best = ([], {binders[0]: Index(f"#{height}.0", binders[0].sort)})
-    else:
-        for tried, colours in enumerate(_orders(binders, factors)):
-            if tried >= MAX_ORDERS:
-                raise Undecided("a product is too symmetric to be put in order")
-            ranked = sorted(binders, key=lambda b: colours[b])
-            names = {b: Index(f"#{height}.{k}", b.sort) for k, b in enumerate(ranked)}
-            shown = sorted(f"{_atom_key(rename_atom(a, names), {})}^{e}" for a, e in factors.items())
-            if best is None or shown < best[0]:
-                best = (shown, names)
-    assert best is not None
-    names = best[1]
-    renamed = [(rename_atom(atom, names), exponent) for atom, exponent in factors.items()]
-    renamed.sort(key=lambda pair: f"{_atom_key(pair[0], {})}^{pair[1]}")
-    ordered = tuple(sorted((names[b] for b in binders), key=lambda i: int(i.name.split(".")[1])))
-    return Monomial(coefficient, ordered, tuple(renamed))
-
-
-def collect(raws: Iterable[Raw]) -> Polynomial:
-    """The canonical polynomial of monomials whose bound indices are all different."""
-    sums: dict[tuple[tuple[Index, ...], tuple[tuple[Atom, Exponent], ...]], Fraction] = {}
-    height = 0
-    for number, raw in enumerate(raws):
-        if number > MAX_MONOMIALS:
-            raise Undecided(f"more than {MAX_MONOMIALS} monomials")
-        monomial = _canonical(raw)
-        key = (monomial.binders, monomial.factors)
-        sums[key] = sums.get(key, Fraction(0)) + monomial.coefficient
-    kept = [Monomial(value, *key) for key, value in sums.items() if value]
-    for monomial in kept:
-        height = max([height, *(_height(atom) for atom, _ in monomial.factors)])
-    return Polynomial(tuple(sorted(kept, key=_monomial_key)), height + 1)
-
-
-def raws_of(polynomial: Polynomial) -> list[Raw]:
-    """The monomials of a polynomial with bound indices that nothing else uses."""
-    result: list[Raw] = []
-    for monomial in polynomial.monomials:
-        names = {b: _new_index(b) for b in monomial.binders}
-        factors = {rename_atom(atom, names): exponent for atom, exponent in monomial.factors}
-        result.append((monomial.coefficient, tuple(names.values()), factors))
-    return result
-
-
-def constant(polynomial: Polynomial) -> Fraction | None:
-    """The number that a polynomial is, or None."""
-    if not polynomial.monomials:
-        return Fraction(0)
-    (first, *others) = polynomial.monomials
-    return first.coefficient if not others and not first.binders and not first.factors else None
-
-
-# --- the normaliser -------------------------------------------------------------------------------------------------
+# --- the normaliser --------------------------------------------------------------------------------------------------
 
 
 class Normaliser:
@@ -468,7 +184,7 @@ class Normaliser:
             case Add(parts):
                 return [raw for part in parts for raw in self.lower(part, names, guards)]
             case Multiply(parts):
-                result: list[Raw] = [(_ONE, (), {})]
+                result: list[Raw] = [(ONE, (), {})]
                 for part in parts:
                     result = self._times(result, self.lower(part, names, guards))
                 return result
@@ -490,12 +206,12 @@ class Normaliser:
                 polynomials = {self.reduce(self.lower(part, names, guards), guards) for part in parts}
                 if len(polynomials) == 1:
                     return raws_of(polynomials.pop())
-                return [(_ONE, (), {_composite(kind, tuple(polynomials)): 1})]
+                return [(ONE, (), {composite_of(kind, tuple(polynomials)): 1})]
             case Indicator():
                 return self._lower_indicator(node, names, guards)
             case Cases(condition, then, otherwise):
                 flag = self.lower(condition, names, guards)
-                opposite = [(_ONE, (), {}), *_scaled(self.lower(condition, names, guards), -1)]
+                opposite = [(ONE, (), {}), *_scaled(self.lower(condition, names, guards), -1)]
                 first = self._times(flag, self.lower(then, names, guards))
                 return first + self._times(opposite, self.lower(otherwise, names, guards))
             case Delta(left, right):
@@ -503,29 +219,29 @@ class Normaliser:
             case Size(sort):
                 if not self.facts.is_finite(sort):
                     raise Undecided(f"{sort.name} may be infinite")
-                return [(_ONE, (), {node: 1})]
+                return [(ONE, (), {node: 1})]
             case Length():
-                return [(_ONE, (), {node: 1})]
+                return [(ONE, (), {node: 1})]
             case Derivative(body):
                 return self._lower_derivative(body, names, guards)
             case Limit(body, parameter, to):
                 inside = self.reduce(self.lower(body, names, guards), guards)
-                return [(_ONE, (), {Composite(f"limit {parameter.function.name}→{to}", (inside,)): 1})]
+                return [(ONE, (), {Composite(f"limit {parameter.function.name}→{to}", (inside,)): 1})]
         raise Undecided(f"no rule for {type(node).__name__}")
 
     def _lower_apply(self, node: Apply, names: Mapping[Index, Index], guards: frozenset[Apply]) -> list[Raw]:
-        renamed = Apply(node.function, tuple(_rename_argument(a, names) for a in node.arguments), node.order)
+        renamed = Apply(node.function, tuple(rename_argument(a, names) for a in node.arguments), node.order)
         for rule in self._slopes:
             value = rule.at(renamed)
             if value is not None:
                 return self.lower(value, {}, guards)
-        return [(_ONE, (), {renamed: 1})]
+        return [(ONE, (), {renamed: 1})]
 
     def _lower_power(
         self, base: Term, exponent: int, names: Mapping[Index, Index], guards: frozenset[Apply]
     ) -> list[Raw]:
         if exponent >= 0:
-            result: list[Raw] = [(_ONE, (), {})]
+            result: list[Raw] = [(ONE, (), {})]
             for _ in range(exponent):
                 result = self._times(result, self.lower(base, names, guards))
             return result
@@ -545,7 +261,7 @@ class Normaliser:
     def _lower_sum(
         self, indices: tuple[Index, ...], body: Term, names: Mapping[Index, Index], guards: frozenset[Apply]
     ) -> list[Raw]:
-        new = {index: _new_index(index) for index in indices}
+        new = {index: new_index(index) for index in indices}
         inside = self.lower(body, {**names, **new}, guards)
         for index in new.values():
             if not self.facts.is_finite(index.sort):
@@ -560,10 +276,10 @@ class Normaliser:
         names: Mapping[Index, Index],
         guards: frozenset[Apply],
     ) -> list[Raw]:
-        new = {index: _new_index(index) for index in indices}
+        new = {index: new_index(index) for index in indices}
         renamed = {**names, **new}
-        weight = Apply(distribution.function, tuple(_rename_argument(a, renamed) for a in distribution.arguments))
-        inside = self._times([(_ONE, (), {weight: 1})], self.lower(body, renamed, guards | {weight}))
+        weight = Apply(distribution.function, tuple(rename_argument(a, renamed) for a in distribution.arguments))
+        inside = self._times([(ONE, (), {weight: 1})], self.lower(body, renamed, guards | {weight}))
         for index in new.values():
             if not self.facts.is_finite(index.sort):
                 inside = self._summable(index, inside)
@@ -610,7 +326,7 @@ class Normaliser:
             if not isinstance(worked_out, Derivative):
                 return self.lower(self.rewritten(worked_out), names, guards)
         inner = self.reduce(self.lower(body, names, guards), guards)
-        return [(_ONE, (), {Composite("D", (inner,)): 1})] if inner else []
+        return [(ONE, (), {Composite("D", (inner,)): 1})] if inner else []
 
     def _refuse_exchange(self, body: Term) -> None:
         for inner in subterms(body):
@@ -647,20 +363,20 @@ class Normaliser:
 
     def _lower_log(self, polynomial: Polynomial, guards: frozenset[Apply]) -> list[Raw]:
         if Rules.LOGARITHM not in self.rules or not polynomial:
-            return [(_ONE, (), {Composite("log", (polynomial,)): 1})]
+            return [(ONE, (), {Composite("log", (polynomial,)): 1})]
         coefficient, outside, rest = _content(polynomial)
         if coefficient < 0 or not all(self._splits(atom, guards) for atom in outside):
-            return [(_ONE, (), {Composite("log", (polynomial,)): 1})]
+            return [(ONE, (), {Composite("log", (polynomial,)): 1})]
         result = _log_of_number(coefficient)
         for atom, exponent in outside.items():
             if isinstance(atom, Composite) and atom.kind == "exp":
                 result += _scaled(raws_of(atom.parts[0]), Fraction(exponent))
             else:
                 composite = isinstance(atom, Composite) and atom.kind == "sum"
-                inside = atom.parts[0] if composite else collect([(_ONE, (), {atom: 1})])  # type: ignore[union-attr]
+                inside = atom.parts[0] if composite else collect([(ONE, (), {atom: 1})])  # type: ignore[union-attr]
                 result.append((Fraction(exponent), (), {Composite("log", (inside,)): 1}))
         if constant(rest) is None:
-            result.append((_ONE, (), {Composite("log", (rest,)): 1}))
+            result.append((ONE, (), {Composite("log", (rest,)): 1}))
         return result
 
     def _splits(self, atom: Atom, guards: frozenset[Apply]) -> bool:
@@ -669,8 +385,8 @@ class Normaliser:
 
     def _lower_exp(self, polynomial: Polynomial) -> list[Raw]:
         if Rules.LOGARITHM not in self.rules:
-            return [(_ONE, (), {Composite("exp", (polynomial,)): 1})]
-        result: list[Raw] = [(_ONE, (), {})]
+            return [(ONE, (), {Composite("exp", (polynomial,)): 1})]
+        result: list[Raw] = [(ONE, (), {})]
         for monomial in polynomial.monomials:
             result = self._times(result, self._exp_of_monomial(monomial))
         return result
@@ -686,12 +402,12 @@ class Normaliser:
                 inside = atom.parts[0]
                 if power < 0:
                     return [self._inverse(inside, power)]
-                result: list[Raw] = [(_ONE, (), {})]
+                result: list[Raw] = [(ONE, (), {})]
                 for _ in range(power):
                     result = self._times(result, raws_of(inside))
                 return result
-        base = collect([(_ONE, *_rebound(monomial))])
-        return [(_ONE, (), {Composite("exp", (base,)): scale})]
+        base = collect([(ONE, *_rebound(monomial))])
+        return [(ONE, (), {Composite("exp", (base,)): scale})]
 
     def _lower_indicator(self, node: Indicator, names: Mapping[Index, Index], guards: frozenset[Apply]) -> list[Raw]:
         difference = self.reduce(
@@ -702,15 +418,15 @@ class Normaliser:
             case "≠":
                 return self._nonzero(difference)
             case "=":
-                return [(_ONE, (), {}), *_scaled(self._nonzero(difference), -1)]
+                return [(ONE, (), {}), *_scaled(self._nonzero(difference), -1)]
             case "<":
                 return self._negative(difference)
             case ">":
                 return self._negative(flipped)
             case "≤":
-                return [(_ONE, (), {}), *_scaled(self._negative(flipped), -1)]
+                return [(ONE, (), {}), *_scaled(self._negative(flipped), -1)]
             case _:
-                return [(_ONE, (), {}), *_scaled(self._negative(difference), -1)]
+                return [(ONE, (), {}), *_scaled(self._negative(difference), -1)]
 
     def _nonzero(self, polynomial: Polynomial) -> list[Raw]:
         if not polynomial:
@@ -721,17 +437,17 @@ class Normaliser:
             atom = Composite("sum", (_sign_free(rest),))
             if not self._known_nonzero(atom, ()):
                 factors[Nonzero(atom)] = 1
-        return [(_ONE, (), factors)]
+        return [(ONE, (), factors)]
 
     def _negative(self, polynomial: Polynomial) -> list[Raw]:
         value = constant(polynomial)
         if value is not None:
-            return [(_ONE, (), {})] if value < 0 else []
+            return [(ONE, (), {})] if value < 0 else []
         if self.is_nonnegative(polynomial):
             return []
         scale = abs(polynomial.monomials[0].coefficient)
         scaled = collect((c / scale, b, f) for c, b, f in raws_of(polynomial))
-        return [(_ONE, (), {Composite("negative", (scaled,)): 1})]
+        return [(ONE, (), {Composite("negative", (scaled,)): 1})]
 
     # --- products and elimination
 
@@ -1101,12 +817,12 @@ def _scaled(raws: list[Raw], scale: Fraction | int) -> list[Raw]:
 
 
 def _rebound(monomial: Monomial) -> tuple[tuple[Index, ...], Factors]:
-    names = {b: _new_index(b) for b in monomial.binders}
+    names = {b: new_index(b) for b in monomial.binders}
     return tuple(names.values()), {rename_atom(a, names): e for a, e in monomial.factors}
 
 
 def _delta_raw(left: Index, right: Index) -> Raw:
-    return (_ONE, (), {} if left == right else {_delta(left, right): 1})
+    return (ONE, (), {} if left == right else {delta_of(left, right): 1})
 
 
 def _log_of_number(value: Fraction) -> list[Raw]:
@@ -1173,67 +889,4 @@ def _assignments(wanted: tuple[Index, ...], among: list[Index]) -> Iterator[tupl
                 yield (index, *rest)
 
 
-def atom_as_term(atom: Atom) -> Term:
-    """An atom as a term again; what has no term of its own is refused."""
-    match atom:
-        case Apply() | Delta() | Size() | Length():
-            return atom
-        case Nonzero(inner):
-            return Indicator(atom_as_term(inner), "≠", Number(Fraction(0)))
-        case LogPrime(prime):
-            return Log(Number(Fraction(prime)))
-        case Composite("log", (inside,)):
-            return Log(as_term(inside))
-        case Composite("exp", (inside,)):
-            return Exp(as_term(inside))
-        case Composite("sum", (inside,)):
-            return as_term(inside)
-    raise Undecided(f"{_atom_key(atom, {})} has no form as a term")
-
-
-def as_term(polynomial: Polynomial) -> Term:
-    """A polynomial as a term again."""
-    parts = []
-    for monomial in polynomial.monomials:
-        factors = [power_as_term(atom, exponent) for atom, exponent in monomial.factors]
-        body = product_of([Number(monomial.coefficient), *factors])
-        for binder in reversed(monomial.binders):
-            body = Sum(binder, body)
-        parts.append(body)
-    return sum_of(parts)
-
-
-def product_of(factors: Iterable[Term]) -> Term:
-    """A product without ones; zero where a factor is."""
-    kept = [factor for factor in factors if factor != Number(_ONE)]
-    if Number(Fraction(0)) in kept:
-        return Number(Fraction(0))
-    return Multiply(tuple(kept)) if len(kept) > 1 else (kept[0] if kept else Number(_ONE))
-
-
-def sum_of(parts: Iterable[Term]) -> Term:
-    """A sum without zeros."""
-    kept = [part for part in parts if part != Number(Fraction(0))]
-    return Add(tuple(kept)) if len(kept) > 1 else (kept[0] if kept else Number(Fraction(0)))
-
-
-def power_as_term(atom: Atom, exponent: Exponent) -> Term:
-    """A power of an atom as a term; a fractional one is that of an exponential."""
-    if isinstance(atom, Composite) and atom.kind == "exp":
-        return Exp(product_of([Number(Fraction(exponent)), as_term(atom.parts[0])]))
-    return atom_as_term(atom) if exponent == 1 else Power(atom_as_term(atom), int(exponent))
-
-
-def show(polynomial: Polynomial) -> str:
-    """A polynomial as text, for the reader of an unknown verdict."""
-    if not polynomial:
-        return "0"
-    parts = []
-    for monomial in polynomial.monomials:
-        sums = "".join(f"Σ_{b.name.lstrip('#')}∈{b.sort.name} " for b in monomial.binders)
-        factors = "·".join(_atom_key(a, {}) + ("" if e == 1 else f"^{e}") for a, e in monomial.factors)
-        parts.append(f"{monomial.coefficient}·{sums}{factors}" if factors else f"{monomial.coefficient}")
-    return " + ".join(parts)
-
-
-__all__ = ["Normaliser", "Polynomial", "Rewrite", "Rules", "collect", "constant", "show"]
+__all__ = ["Normaliser", "Rules", "is_law_over"]

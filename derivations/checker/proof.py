@@ -13,7 +13,8 @@ from fractions import Fraction
 from derivations.checker import arithmetic, induction
 from derivations.checker.errors import DerivationsError, StatementError, Undecided
 from derivations.checker.facts import Facts, facts_of, gather
-from derivations.checker.normal_form import Normaliser, Polynomial, Rules, as_term, show
+from derivations.checker.normal_form import Normaliser, Rules
+from derivations.checker.polynomial import Polynomial, as_term, show
 from derivations.checker.statement import (
     CONVERSE,
     Assumption,
@@ -46,9 +47,9 @@ from derivations.checker.terms import (
     free_indices,
     free_indices_of,
     functions,
+    rebuild,
     substitute,
     substitute_functions,
-    rebuild,
     subterms,
     term,
     total,
