@@ -1,0 +1,214 @@
+"""A statement made ready for evaluation: whether it fails in a world, and what its sides are there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from derivations.checker import reals
+from derivations.checker.reals import Real
+from derivations.checker.statement import (
+    Assumption,
+    FirstOrder,
+    Hypothesis,
+    SameMaximiser,
+    Statement,
+)
+from derivations.checker.terms import (
+    Apply,
+    Derivative,
+    Exp,
+    Function,
+    Index,
+    Path,
+    Term,
+    children,
+    free_indices,
+    functions,
+    substitute_functions,
+    subterms,
+)
+from derivations.checker.worlds import (
+    Undefined,
+    Undetermined,
+    World,
+    free_assignments,
+    holds,
+)
+
+
+class Question:
+    """A statement made ready for evaluation in worlds."""
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+        self.pairs = pairs_of(statement)
+        # A definition on histories leaves the value at the last length open.
+        self.last = frozenset(
+            d.function for d in statement.definitions if any(sort.is_history for sort in d.function.sorts)
+        )
+        given = {d.function for d in statement.definitions} | {r.function for r in statement.recursions}
+        given -= self.last
+        self.functions = tuple(f for f in statement.functions if f not in given)
+        if isinstance(statement.relation, SameMaximiser):
+            self.functions += (_other(statement.relation.over),)
+        self.sorts = tuple(s for s in statement.sorts if not s.is_history)
+        self.histories = tuple(s for s in statement.sorts if s.is_history)
+        self.order = max([1, *(_depth(t) for t in statement.terms)]) if any(f.depends for f in self.functions) else 0
+        self.exponential = frozenset(
+            f for t in statement.terms for node in subterms(t) if isinstance(node, Exp) for f in functions(node)
+        )
+        assumptions = (*statement.standing, *statement.assuming)
+        self.closed = tuple(a for a in assumptions if not _open_indices(a))
+        self.open = tuple(a for a in assumptions if _open_indices(a))
+        self.reach = _reach(statement)
+        self.solved = tuple(_solved(a) for a in assumptions)
+
+    def counterexample(self, world: World) -> World | None:
+        """The world with the free indices at which the statement fails in it, or None."""
+        try:
+            if not all(_assumption_holds(a, world) for a in self.closed):
+                return None
+            for at in free_assignments(self.statement.free, world):
+                here = replace(world, indices=at, _kept=world._kept, _pinned=world._pinned)
+                if all(_assumption_holds(a, here) for a in self.open) and self._fails(here):
+                    return here
+        except Undetermined:
+            return None
+        return None
+
+    def _fails(self, world: World) -> bool:
+        if self.statement.exists:
+            return self._witnesses(world)
+        relation = self.statement.relation
+        try:
+            if isinstance(relation, SameMaximiser):
+                (left, right), (other_left, other_right) = self.pairs
+                first = _order(world.value(left), world.value(other_left))
+                return first != _order(world.value(right), world.value(other_right))
+            comparison = relation if isinstance(relation, str) else "="
+            answers = [holds(world.value(left), comparison, world.value(right)) for left, right in self.pairs]
+        except Undefined:
+            return True
+        return any(answer is False for answer in answers)
+
+    def _witnesses(self, world: World) -> bool:
+        """For a statement of existence the world that is looked for is one in which it holds."""
+        relation = self.statement.relation
+        assert isinstance(relation, str)
+        try:
+            return all(holds(world.value(left), relation, world.value(right)) is True for left, right in self.pairs)
+        except Undefined:
+            return False
+
+    def sides(self, world: World) -> tuple[str, str]:
+        """Both sides in a world, as text; for several pairs, the first that differs."""
+        shown = [(_show(left, world), _show(right, world)) for left, right in self.pairs]
+        if isinstance(self.statement.relation, SameMaximiser):
+            (left, right), (other_left, other_right) = shown
+            return f"{left} against {other_left}", f"{right} against {other_right}"
+        return next((pair for pair in shown if pair[0] != pair[1]), shown[0])
+
+
+def _open_indices(assumption: Assumption) -> bool:
+    """Whether an assumption speaks of an index that it does not bind itself."""
+    own = set(assumption.for_all) if isinstance(assumption, Hypothesis) else set()
+    return isinstance(assumption, Hypothesis) and any(free_indices(t) - own for t in assumption.terms)
+
+
+def _order(x: Real, y: Real) -> int:
+    order = reals.compare(x, y)
+    if order is None:
+        raise Undetermined
+    return order
+
+
+def _show(term: Term, world: World) -> str:
+    try:
+        return reals.show(world.value(term))
+    except Undefined as reason:
+        return f"not defined ({reason.why})"
+
+
+def pairs_of(statement: Statement) -> tuple[tuple[Term, Term], ...]:
+    left, right, relation = statement.left, statement.right, statement.relation
+    if isinstance(relation, SameMaximiser):
+        other = _other(relation.over)
+        indices = tuple(Index(f"i{k}", sort) for k, sort in enumerate(relation.over.sorts))
+        mapping = {relation.over: (indices, Apply(other, indices))}
+        return ((left, right), (substitute_functions(left, mapping), substitute_functions(right, mapping)))
+    if isinstance(relation, FirstOrder):
+        return ((left, right), (Derivative(left), Derivative(right)))
+    return ((left, right),)
+
+
+def _other(symbol: Function) -> Function:
+    return replace(symbol, name=symbol.name + "′", latex=symbol.latex and symbol.latex + "'")
+
+
+@lru_cache(maxsize=10_000)
+def _depth(term: Term) -> int:
+    """How many derivatives are nested in a term."""
+    inside = max((_depth(child) for child in children(term)), default=0)
+    if isinstance(term, Apply):
+        return term.order
+    return inside + isinstance(term, Derivative)
+
+
+def _assumption_holds(assumption: Assumption, world: World) -> bool:
+    """Whether an assumption certainly holds in a world; on histories, at every length."""
+    if not isinstance(assumption, Hypothesis):
+        return True
+    sorts = {s for t in assumption.terms for f in functions(t) for s in f.sorts if s.is_history}
+    worlds = [world]
+    for sort in sorts:
+        worlds = [w.at_length(sort, k) for w in worlds for k in range(w.lengths[sort] + 1)]
+    return all(_holds_here(assumption, w) for w in worlds)
+
+
+def _holds_here(assumption: Hypothesis, world: World) -> bool:
+    try:
+        for at in free_assignments(assumption.for_all, world):
+            if assumption.given is not None:
+                given = assumption.given
+                wanted = holds(world.value(given.left, at), given.relation, world.value(given.right, at))
+                if wanted is None:
+                    return False
+                if not wanted:
+                    continue
+            if (
+                holds(world.value(assumption.left, at), assumption.relation, world.value(assumption.right, at))
+                is not True
+            ):
+                return False
+    except (Undefined, Undetermined):
+        return False
+    return True
+
+
+def _solved(assumption: Assumption) -> tuple[Apply, Hypothesis] | None:
+    """An assumption that gives a function's value, or its derivative: worlds are made to satisfy it."""
+    if not isinstance(assumption, Hypothesis) or assumption.relation != "=" or assumption.given is not None:
+        return None
+    left, right = assumption.left, assumption.right
+    inside = left.body if isinstance(left, Derivative) else left
+    if not isinstance(inside, Apply) or (inside is left and inside.function in functions(right)):
+        return None
+    if not inside.arguments or set(inside.arguments) <= set(assumption.for_all):
+        return inside, assumption
+    return None
+
+
+def _reach(statement: Statement) -> dict[Function, int]:
+    """How far beyond the statement's own length t the histories go at which a function is looked up: −1, 0 or 1."""
+    assumed = [t for a in (*statement.assuming, *statement.standing) for t in a.terms]
+    sources = [(t, 0) for t in (statement.left, statement.right, *assumed)]
+    sources += [(d.value, -1) for d in statement.definitions]
+    sources += [(t, -1) for r in statement.recursions for t in (r.start, r.step)]
+    found: dict[Function, int] = {}
+    for term, offset in sources:
+        for node in subterms(term):
+            if isinstance(node, Apply):
+                extended = any(isinstance(a, Path) and a.prefix is not None for a in node.arguments)
+                found[node.function] = max(found.get(node.function, -1), offset + extended)
+    return found
