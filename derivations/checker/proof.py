@@ -619,6 +619,8 @@ def _is_multiple(
     left: Term, comparison: str, right: Term, use: UseLemma, known: Hypothesis, normaliser: Normaliser
 ) -> bool:
     """Whether left − right is `times` (lemma's left − lemma's right), read from either side, and the relation fits."""
+    if known.given is not None:
+        return False
     polynomial = normaliser.polynomial(use.times)
     if known.relation != "=":
         strict = known.relation in ("<", ">", "≠")
