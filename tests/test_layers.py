@@ -1,0 +1,92 @@
+"""Dependencies point one way, and a verdict is made in one place."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "derivations"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at any depth."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def ours(path: Path) -> set[str]:
+    return {name for name in imports(path) if name.startswith("derivations")}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "checker").glob("*.py")), ids=lambda p: p.name)
+def test_the_checker_knows_nothing_outside_itself(path: Path) -> None:
+    assert all(name.startswith("derivations.checker") for name in ours(path))
+
+
+def test_exact_evaluation_sees_no_proof_engine_and_no_sympy() -> None:
+    allowed = {"terms", "reals", "errors", "printing"}
+    assert ours(PACKAGE / "checker" / "worlds.py") <= {"derivations.checker"} | {
+        f"derivations.checker.{name}" for name in allowed
+    }
+    assert not any(name.startswith(("sympy", "z3")) for name in imports(PACKAGE / "checker" / "worlds.py"))
+
+
+@pytest.mark.parametrize("name", ["question", "candidates", "refute"])
+def test_the_refuter_sees_no_proof_engine(name: str) -> None:
+    forbidden = ("normal_form", "polynomial", "arithmetic", "proof", "facts", "calculus", "induction", "verdict", "border")
+    found = ours(PACKAGE / "checker" / f"{name}.py")
+    assert not found & {f"derivations.checker.{module}" for module in forbidden}
+    assert not any(module.startswith(("sympy", "z3")) for module in imports(PACKAGE / "checker" / f"{name}.py"))
+
+
+def test_sections_do_not_know_the_ledger() -> None:
+    for path in (PACKAGE / "sections").glob("*.py"):
+        assert "derivations.ledger" not in ours(path), path.name
+
+
+def calls_of(tree: ast.AST, name: str) -> int:
+    """How often a name is called, or an attribute of that name."""
+    found = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            found += (isinstance(called, ast.Name) and called.id == name) or (
+                isinstance(called, ast.Attribute) and called.attr == name
+            )
+    return found
+
+
+def test_no_module_but_one_makes_a_verdict() -> None:
+    makers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        if calls_of(ast.parse(path.read_text(encoding="utf-8")), "Verdict")
+    }
+    assert makers == {"checker/verdict.py"}
+
+
+def test_a_verdict_is_not_made_by_hand_nor_copied_into_another() -> None:
+    from dataclasses import replace
+
+    from derivations import BadInput, Sort, Sum, Verdict, check, law
+
+    index = Sort("Y").index("y")
+    found = check(Sum(index, law("p", Sort("Y"))(index)), "=", 1)
+    with pytest.raises(BadInput, match="made by the checker only"):
+        Verdict("proved", found.statement, "trust me")
+    with pytest.raises(BadInput, match="made by the checker only"):
+        replace(found, status="refuted")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_no_text_reaches_an_evaluator(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for name in ("eval", "exec", "sympify", "parse_expr", "parse_latex", "lambdify"):
+        assert not calls_of(tree, name), name
