@@ -304,7 +304,7 @@ def verdict_latex(verdict: Verdict) -> str:
     """A verdict in LaTeX, between dollars: the statement, the steps, and what is to be known of them."""
     layout = layout_for(LATEX, verdict)
     said = "".join(claim(verdict.statement, layout))
-    rows = [rf"&{said} \qquad {LATEX.mark(verdict.status)}\ {words_latex(status(verdict))}"]
+    rows = [rf"&{LATEX.mark(verdict.status)}\ {words_latex(status(verdict))}", f"&{said}"]
     rows += [rf"&\quad {line}" for line in conditions(verdict.statement, layout)]
     if verdict.steps:
         rows.append("&" + _aligned(map(_step, chain(verdict, layout))))

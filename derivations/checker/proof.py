@@ -372,7 +372,7 @@ def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
 
     What it assumes must hold here; one assumption that does not becomes the condition of an implication.
     """
-    claim = setting.lemmas(use.name)
+    claim = _spelled_out(setting.lemmas(use.name), setting.statement)
     if not isinstance(claim.relation, str) or claim.exists:
         raise Unproved(f"lemma {use.name}: it does not compare two terms for all values")
     mapping = dict(use.instance)
@@ -401,6 +401,28 @@ def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
         moved(claim.right),
         tuple(arbitrary.values()),
         conditions[0] if conditions else None,
+    )
+
+
+def _spelled_out(claim: Statement, here: Statement) -> Statement:
+    """A claim with what it defines put in, where that is not defined here in the same way."""
+    foreign = tuple(d for d in claim.definitions if d not in here.definitions)
+    if not foreign or any(sort.is_history for d in foreign for sort in d.function.sorts):
+        return claim
+    rules = Normaliser(facts_of(replace(claim, assuming=(), standing=(), definitions=foreign)))
+
+    def plain(assumption: Assumption) -> Assumption:
+        if not isinstance(assumption, Hypothesis):
+            return assumption
+        return replace(assumption, left=rules.rewritten(assumption.left), right=rules.rewritten(assumption.right))
+
+    return replace(
+        claim,
+        left=rules.rewritten(claim.left),
+        right=rules.rewritten(claim.right),
+        assuming=tuple(map(plain, claim.assuming)),
+        standing=tuple(map(plain, claim.standing)),
+        definitions=tuple(d for d in claim.definitions if d in here.definitions),
     )
 
 

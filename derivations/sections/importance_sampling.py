@@ -26,12 +26,12 @@ CLAIMS = (
             Assertion(
                 "IS.1.weaker",
                 "q > 0 wherever p·f ≠ 0 suffices",
-                "conditional",
+                "proved",
                 statement(
                     E(p(y), f(y)),
                     "=",
                     E(q(w), p(w) / q(w) * f(w)),
-                    assuming=[
+                    standing=[
                         assume(
                             "q > 0 wherever p·f ≠ 0",
                             p(y) * f(y) * Indicator(q(y), "=", term(0)),

@@ -15,10 +15,10 @@ from derivations.checker.terms import (
     Sort,
     Sum,
     Term,
+    define,
     exp,
     function,
     histories,
-    kl,
     law,
     log,
     parameter,
@@ -48,21 +48,18 @@ def optimal(response: Index, scale: Term = beta, at: Index = x) -> Term:
     return reference(response, at) * exp(reward(response, at) / scale) / partition(scale, at)
 
 
+z = function("z", X, domain=POSITIVE)
+star = law("π*", Y, given=[X], positive=True)
+OPTIMUM = (
+    define(z(x), partition()),
+    define(star(y, x), reference(y, x) * exp(reward(y, x) / beta) / z(x)),
+)
+
+
 def objective(pi: Function, scale: Term = beta, at: Index = x, over: Index = y) -> Term:
     """J(π) = E_π[r − β log π + β log π_ref] at a prompt."""
     weight = pi(over, at)
     return E(weight, reward(over, at) - scale * log(weight) + scale * log(reference(over, at)))
-
-
-def objective_at_optimum(scale: Term = beta, at: Index = x, over: Index = y) -> Term:
-    """J(π*), with π* written out."""
-    star = optimal(over, scale, at)
-    return Sum(over, star * (reward(over, at) - scale * log(star) + scale * log(reference(over, at))))
-
-
-def divergence_from_optimum(pi: Function, scale: Term = beta, at: Index = x, over: Index = v) -> Term:
-    """D(π‖π*) at a prompt, with π* written out."""
-    return kl(lambda i: pi(i, at), lambda i: optimal(i, scale, at), over)
 
 
 # --- trajectories (source B) ----------------------------------------------------------------------------------------

@@ -56,28 +56,28 @@ from derivations.checker.terms import (
 from derivations.checker.worlds import World, world
 from derivations.sections.claim import Assertion, Claim
 from derivations.sections.objects import (
+    OPTIMUM,
     X,
     Y,
     beta,
-    divergence_from_optimum,
     objective,
-    objective_at_optimum,
     optimal,
-    partition,
     policy,
     prompts,
     reference,
     reward,
+    star,
     v,
     w,
     x,
     y,
     y0,
+    z,
 )
 
 J = objective(policy)
-DIVERGENCE = divergence_from_optimum(policy)
-LOG_Z = log(partition())
+DIVERGENCE = kl(lambda u: policy(u, x), lambda u: star(u, x), v)
+LOG_Z = log(z(x))
 
 # --- OP.2: prompts --------------------------------------------------------------------------------------------------
 
@@ -342,23 +342,23 @@ CLAIMS = (
             Assertion(
                 "OP.2.converse",
                 "an improvement c > 0 at one prompt of positive probability improves the average",
-                "conditional",
+                "proved",
                 statement(
                     E(prompts(x), value(x) + gain * Delta(x, x0)),
                     ">",
                     E(prompts(x), value(x)),
-                    assuming=[assume("P(x0) > 0", prompts(x0), ">", 0)],
+                    standing=[assume("P(x0) > 0", prompts(x0), ">", 0)],
                 ),
             ),
             Assertion(
                 "OP.2.free",
                 "the policy is free at a prompt of probability zero",
-                "conditional",
+                "proved",
                 statement(
                     E(prompts(x), value(x) + gain * Delta(x, x0)),
                     "=",
                     E(prompts(x), value(x)),
-                    assuming=[assume("P(x0) = 0", prompts(x0), "=", 0)],
+                    standing=[assume("P(x0) = 0", prompts(x0), "=", 0)],
                 ),
             ),
             Assertion(
@@ -392,8 +392,8 @@ CLAIMS = (
             Assertion(
                 "OP.3.zero",
                 "D(p‖q) > 0 wherever p ≠ q",
-                "conditional",
-                statement(kl(p, q, y), ">", 0, assuming=[DIFFERENT], standing=[finite_divergence]),
+                "proved",
+                statement(kl(p, q, y), ">", 0, standing=[DIFFERENT, finite_divergence]),
             ),
             Assertion("OP.3.same", "D(p‖p) = 0", "proved", statement(kl(p, p, y), "=", 0)),
             Assertion("OP.3.symmetric", "D is symmetric", "refuted", statement(kl(pp, qq, y), "=", kl(qq, pp, y))),
@@ -500,6 +500,7 @@ CLAIMS = (
                 ),
                 "=",
                 -DIVERGENCE,
+                definitions=OPTIMUM,
             ),
         ),
         parts=(
@@ -514,6 +515,7 @@ CLAIMS = (
                     ),
                     "=",
                     -DIVERGENCE + 2 * LOG_Z,
+                    definitions=OPTIMUM,
                 ),
             ),
         ),
@@ -528,6 +530,7 @@ CLAIMS = (
                 ),
                 "=",
                 -DIVERGENCE,
+                definitions=OPTIMUM,
             ),
         ),
         believe="The constant that turns the sum into −D(π‖π*) is −log z(x).",
@@ -541,34 +544,34 @@ CLAIMS = (
             "OP.7",
             "maximising J is maximising β D(π‖π*)",
             "refuted",
-            statement(J, same_maximiser(over=policy), beta * DIVERGENCE),
+            statement(J, same_maximiser(over=policy), beta * DIVERGENCE, definitions=OPTIMUM),
         ),
         parts=(
             Assertion(
                 "OP.7.picking",
                 "π = π* maximises β D(π‖π*)",
                 "refuted",
-                statement(0, "≥", beta * DIVERGENCE),
+                statement(0, "≥", beta * DIVERGENCE, definitions=OPTIMUM),
             ),
             Assertion(
                 "OP.7.minimises",
                 "π = π* minimises D(π‖π*)",
                 "proved",
-                statement(DIVERGENCE, "≥", 0),
-                begin(DIVERGENCE).then("≥", 0, lemma("OP.3", {p: lambda u: policy(u, x), q: optimal})),
+                statement(DIVERGENCE, "≥", 0, definitions=OPTIMUM),
+                begin(DIVERGENCE).then("≥", 0, lemma("OP.3", {p: lambda u: policy(u, x), q: lambda u: star(u, x)})),
             ),
             Assertion(
                 "OP.7.survives",
                 "J and −β D(π‖π*) have the same maximisers: the two slips cancel",
                 "proved",
-                statement(J, same_maximiser(over=policy), -beta * DIVERGENCE),
+                statement(J, same_maximiser(over=policy), -beta * DIVERGENCE, definitions=OPTIMUM),
             ),
         ),
         correction=Assertion(
             "OP.7.corrected",
             "J = −β D(π‖π*) + β log z(x)",
             "proved",
-            statement(J, "=", -beta * DIVERGENCE + beta * LOG_Z),
+            statement(J, "=", -beta * DIVERGENCE + beta * LOG_Z, definitions=OPTIMUM),
         ),
         believe="J(π) = β log z(x) − β D(π‖π*): π* maximises J because it minimises the divergence.",
     ),
@@ -581,34 +584,35 @@ CLAIMS = (
             "OP.8",
             "the optimum of J is β log z(x) (Donsker–Varadhan)",
             "proved",
-            statement(J, "≤", beta * LOG_Z),
+            statement(J, "≤", beta * LOG_Z, definitions=OPTIMUM),
             begin(J)
-            .then("=", beta * LOG_Z - beta * DIVERGENCE, logarithms, laws_sum_to_one)
-            .then("≤", beta * LOG_Z, lemma("OP.3", {p: lambda u: policy(u, x), q: optimal}, times=beta)),
+            .then("=", beta * LOG_Z - beta * DIVERGENCE, hypothesis("π*"), logarithms, laws_sum_to_one)
+            .then("≤", beta * LOG_Z, lemma("OP.3", {p: lambda u: policy(u, x), q: lambda u: star(u, x)}, times=beta)),
         ),
         parts=(
             Assertion(
                 "OP.8.attained",
                 "π* attains it",
                 "proved",
-                statement(objective_at_optimum(), "=", beta * LOG_Z),
+                statement(objective(star), "=", beta * LOG_Z, definitions=OPTIMUM),
             ),
             Assertion(
                 "OP.8.unique",
                 "any other policy stays below",
-                "conditional",
+                "proved",
                 statement(
                     J,
                     "<",
                     beta * LOG_Z,
-                    assuming=[assume("π ≠ π*", policy(y0, x), "≠", optimal(y0))],
+                    standing=[assume("π ≠ π*", policy(y0, x), "≠", star(y0, x))],
+                    definitions=OPTIMUM,
                 ),
                 begin(J)
-                .then("=", beta * LOG_Z - beta * DIVERGENCE, logarithms, laws_sum_to_one)
+                .then("=", beta * LOG_Z - beta * DIVERGENCE, hypothesis("π*"), logarithms, laws_sum_to_one)
                 .then(
                     "<",
                     beta * LOG_Z,
-                    lemma("OP.3.zero", {p: lambda u: policy(u, x), q: optimal}, times=beta, at={y0: y0}),
+                    lemma("OP.3.zero", {p: lambda u: policy(u, x), q: lambda u: star(u, x)}, times=beta, at={y0: y0}),
                 ),
             ),
         ),
@@ -662,7 +666,7 @@ CLAIMS = (
             "OP.11",
             "regret: J(π*) − J(π) = β D(π‖π*)",
             "proved",
-            statement(objective_at_optimum() - J, "=", beta * DIVERGENCE),
+            statement(objective(star) - J, "=", beta * DIVERGENCE, definitions=OPTIMUM),
         ),
     ),
     Claim(
@@ -819,12 +823,12 @@ CLAIMS = (
         main=Assertion(
             "OP.16",
             "β ↦ D(π*_β‖π_ref) is non-increasing",
-            "conditional",
+            "proved",
             statement(
                 divergence_of_optimum(low),
                 "≥",
                 divergence_of_optimum(high),
-                assuming=[assume("β₁ < β₂", low, "<", high)],
+                standing=[assume("β₁ < β₂", low, "<", high)],
             ),
             ByCalculation((best_policy_of(low, against=high), best_policy_of(high, against=low))),
         ),

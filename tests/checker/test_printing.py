@@ -669,6 +669,7 @@ def verdict(**told: Any) -> Any:
         "needed": (),
         "sides": None,
         "note": "",
+        "opinion": "",
         "seconds": 1.5,
     }
     return SimpleNamespace(**{**empty, **told})
@@ -719,9 +720,8 @@ def test_a_refuted_verdict_shows_its_world() -> None:
     line = "✗ refuted: E_{y∼q}[(p(y)/q(y))·r(y)] = E_{y∼p}[r(y)] (left = 1/2, right = 1)"
     assert verdict_line(found) == line
     shown = verdict_latex(found)
-    assert shown.startswith("$$\\begin{aligned}\n&\\mathbb{E}")
+    assert shown.startswith("$$\\begin{aligned}\n&\\times\\ \\text{refuted by counterexample} \\\\\n&\\mathbb{E}")
     assert shown.endswith("\n&\\quad r = \\left(1, 1\\right)\n\\end{aligned}$$")
-    assert r"\qquad \times\ \text{refuted by counterexample}" in shown
     assert r"\text{left} = \tfrac{1}{2}, \text{right} = 1" in shown
     assert fit_for_mathjax(shown)
 
@@ -748,9 +748,8 @@ def test_a_verdict_in_latex() -> None:
     expectation = r"\mathbb{E}_{y\sim \pi}\left[\nabla_\theta \log \pi(y)\,r(y)\right]"
     assert rows == [
         r"$$\begin{aligned}",
-        r"&\nabla_\theta \mathbb{E}_{y\sim \pi}\left[r(y)\right] = "
-        + expectation
-        + r" \qquad \checkmark\ \text{conditional by normal form}",
+        r"&\checkmark\ \text{conditional by normal form}",
+        r"&\nabla_\theta \mathbb{E}_{y\sim \pi}\left[r(y)\right] = " + expectation,
         r"&\quad \text{assuming }\pi\text{ > 0}",
         r"&\begin{aligned}",
         r"\nabla_\theta \mathbb{E}_{y\sim \pi}\left[r(y)\right]& = \sum_{y} \nabla_\theta \pi(y)\,r(y)"

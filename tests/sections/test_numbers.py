@@ -108,11 +108,11 @@ def test_op11_the_regret_of_the_reference_in_a_world(ledger: Ledger) -> None:
         x.reward: {(0, 0): term(0), (1, 0): log(2)},
         x.beta: 1,
     }
-    at = world({x.X: 1, x.Y: 2}, tables, indices={x.x: 0})
-    star = [at(x.optimal(x.y), y=k) for k in (0, 1)]
+    at = world({x.X: 1, x.Y: 2}, tables, indices={x.x: 0}, definitions=x.OPTIMUM)
+    star = [at(x.star(x.y, x.x), y=k) for k in (0, 1)]
     assert star == [Fraction(1, 3), Fraction(2, 3)]
     expected = at(log(term(Fraction(3, 2))) - log(2) / 2)
-    assert at(x.objective_at_optimum() - x.J) == expected == at(x.beta * x.DIVERGENCE)
+    assert at(x.objective(x.star) - x.J) == expected == at(x.beta * x.DIVERGENCE)
 
 
 def test_op13_limits_are_what_small_and_large_beta_approach() -> None:
