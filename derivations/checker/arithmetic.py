@@ -32,7 +32,7 @@ from derivations.checker.polynomial import (
     constant,
     polynomial_indices,
     raws_of,
-    rename_atom,
+    renamed_factors,
 )
 from derivations.checker.statement import Hypothesis
 from derivations.checker.terms import (
@@ -44,6 +44,7 @@ from derivations.checker.terms import (
     Index,
     Indicator,
     Length,
+    Made,
     Multiply,
     Number,
     Power,
@@ -328,15 +329,11 @@ def decide_sum(
             assert strict_at is not None
             if strict_at.sort == binder.sort:
                 there = collect(
-                    (c, b, {_at(a, binder, strict_at): e for a, e in f.items()}) for c, b, f in raws_of(candidate)
+                    (c, b, renamed_factors(f.items(), {binder: strict_at})) for c, b, f in raws_of(candidate)
                 )
                 if decide(there, ">", normaliser, hypotheses, indices=(strict_at,)):
                     return True
     return False
-
-
-def _at(atom: Atom, binder: Index, index: Index) -> Atom:
-    return rename_atom(atom, {binder: index})
 
 
 def _minus(polynomial: Polynomial) -> Polynomial:
@@ -347,7 +344,7 @@ def _summands(polynomial: Polynomial) -> Iterator[tuple[Index, tuple[Polynomial,
     """Ways to read a polynomial as Σ_y f(y) + constant: the index y, f, and the constant."""
     sorts = {b.sort for m in polynomial.monomials for b in m.binders}
     for sort in sorted(sorts, key=lambda s: s.name):
-        binder = Index("·summed", sort)
+        binder = Index(Made("·summed"), sort)
         inside = []
         outside = []
         for coefficient, binders, factors in raws_of(polynomial):
@@ -356,7 +353,7 @@ def _summands(polynomial: Polynomial) -> Iterator[tuple[Index, tuple[Polynomial,
                 outside.append((coefficient, binders, factors))
                 continue
             rest = tuple(b for b in binders if b != own)
-            inside.append((coefficient, rest, {_at(a, own, binder): e for a, e in factors.items()}))
+            inside.append((coefficient, rest, renamed_factors(factors.items(), {own: binder})))
         yield binder, (collect(inside), collect(outside))
 
 

@@ -22,6 +22,7 @@ from derivations.checker.polynomial import (
     Composite,
     Exponent,
     Monomial,
+    Nonzero,
     Polynomial,
     as_term,
     power_as_term,
@@ -111,6 +112,8 @@ class _Limits:
     def _moves(self, atom: Atom) -> bool:
         if isinstance(atom, Apply):
             return atom == self.limit.parameter
+        if isinstance(atom, Nonzero):
+            return self._moves(atom.atom)
         if isinstance(atom, Composite):
             return any(self.limit.parameter.function in functions(as_term(part)) for part in atom.parts)
         return False
@@ -154,7 +157,10 @@ class _Limits:
             names[node] = sympy.Integer(0) if node == zero else sympy.Symbol(f"a{number}", **signs)
         expression = _plain(product, names)
         target = sympy.oo if self.limit.to == "∞" else 0
-        value = sympy.limit(expression, moving, target, "+")
+        try:
+            value = sympy.limit(expression, moving, target, "+")
+        except NotImplementedError as reason:
+            raise Undecided(f"SymPy has no limit of {expression}") from reason
         if value.is_Rational:
             return Number(Fraction(int(value.p), int(value.q)))
         back = {symbol: node for node, symbol in names.items()}
@@ -227,7 +233,7 @@ class Instance:
 
     def fails(self, statement: Statement) -> Counterexample | None:
         """The instance as a counterexample, if every assumption holds in it and the two sides certainly differ."""
-        if statement.free or not isinstance(statement.relation, str):
+        if statement.free or statement.exists or not isinstance(statement.relation, str):
             return None
         assert self._valid
         if not all(self._assumed(a) for a in (*statement.assuming, *statement.standing)):
@@ -258,6 +264,10 @@ class Instance:
         """Each law must sum, or integrate, to one, and not be negative; else BadInput."""
         import sympy
 
+        for node, value in self.parameters.items():
+            lower = node.function.domain.lower
+            if lower is not None and value.is_number and not bool(value >= sympy.Rational(str(lower))):
+                raise BadInput(f"instance {self.name}: {node!r} is {value}; expected a value in {node.function.domain}")
         for symbol in self.functions:
             if not symbol.law:
                 continue

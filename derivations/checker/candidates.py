@@ -116,12 +116,21 @@ def slots(question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int]) 
         own = elements_of(symbol.sorts[: symbol.law], empty, reach, first)
         given = elements_of(symbol.sorts[symbol.law :], empty, reach, first)
         if symbol.law:
-            options = law_options(len(own), symbol.positive, question.order if symbol.depends else 0)
-            result += [Slot(symbol, tuple((*lead, *rest) for lead in own), options) for rest in given]
+            for lead in _by_length(own):
+                options = law_options(len(lead), symbol.positive, question.order if symbol.depends else 0)
+                result += [Slot(symbol, tuple((*at, *rest) for at in lead), options) for rest in given]
         else:
             options = value_options(symbol, question.order if symbol.depends else 0, symbol in question.exponential)
             result += [Slot(symbol, (rest,), options) for rest in given]
     return result
+
+
+def _by_length(elements: list[tuple[Element, ...]]) -> list[list[tuple[Element, ...]]]:
+    """Elements in groups of histories of the same lengths: a law over histories is one at each length."""
+    groups: dict[tuple[int, ...], list[tuple[Element, ...]]] = {}
+    for at in elements:
+        groups.setdefault(tuple(len(e) if isinstance(e, tuple) else 0 for e in at), []).append(at)
+    return list(groups.values())
 
 
 def elements_of(
@@ -280,22 +289,38 @@ def _solve(
         at = dict(zip(indices, key, strict=True))
         here = _seen_at(key, symbol, world)
         try:
+            # A hypothesis speaks of this θ: of a value, or of one slope, and of nothing beyond it.
+            value = evaluate(hypothesis.right, here, at, 0)[0]
             if not isinstance(hypothesis.left, Derivative):
-                jet = evaluate(hypothesis.right, here, at, len(jet) - 1)
-                if not in_domain(symbol, jet[0]):
+                if not in_domain(symbol, value):
                     return False
-                tables[symbol][key] = jet
+                tables[symbol][key] = (value, *jet[1:])
             else:
-                # Each derivative may rest on the one before: the right side may speak of the function itself.
-                for order in range(1, len(jet)):
-                    here._kept.clear()
-                    following = evaluate(hypothesis.right, here, at, order - 1)[order - 1]
-                    jet = (*jet[:order], following, *jet[order + 1 :])
-                    tables[symbol][key] = jet
+                tables[symbol][key] = (jet[0], value, *jet[2:])
         except (Undefined, Undetermined, BadInput):
             return False
         world._kept.clear()
-    return True
+    return is_as_declared(symbol, tables[symbol])
+
+
+def is_as_declared(symbol: Function, table: Mapping[tuple[Element, ...], Jet]) -> bool:
+    """Whether a table stays in its domain, sums to one where it is a law, and moves only where θ may move it."""
+    if not all(in_domain(symbol, jet[0]) for jet in table.values()):
+        return False
+    if not symbol.depends and any(reals.sign(slope) != 0 for jet in table.values() for slope in jet[1:]):
+        return False
+    if not symbol.law:
+        return True
+    columns: dict[tuple[Element, ...], Jet] = {}
+    for at, jet in table.items():
+        # A law over histories is one at each length.
+        key = (*at[symbol.law :], *(len(e) if isinstance(e, tuple) else 0 for e in at[: symbol.law]))
+        kept = columns.get(key, (reals.ZERO,) * len(jet))
+        columns[key] = tuple(reals.add(x, y) for x, y in zip(kept, jet, strict=True))
+    return all(
+        reals.compare(column[0], reals.ONE) == 0 and all(reals.sign(slope) == 0 for slope in column[1:])
+        for column in columns.values()
+    )
 
 
 def _seen_at(key: tuple[Element, ...], symbol: Function, world: World) -> World:

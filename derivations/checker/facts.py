@@ -15,6 +15,7 @@ from derivations.checker.terms import (
     Path,
     Sort,
     Term,
+    depends_on_theta,
     substitute,
     with_fresh_binders,
 )
@@ -67,6 +68,11 @@ class Rewrite:
     pattern: Apply
     variables: frozenset[Index]
     value: Term
+    for_every_theta: bool = False
+
+    def holds_under_derivative(self) -> bool:
+        """Whether it may be put in under D: it holds at every θ, or neither side moves."""
+        return self.for_every_theta or not (self.pattern.function.depends or depends_on_theta(self.value))
 
     def at(self, node: Apply) -> Term | None:
         """What the node equals, if the pattern matches it."""
@@ -152,7 +158,7 @@ def gather(
                 elif assumption.relation == "=" and assumption.given is None:
                     sums.append(assumption)
     for name, (pattern, variables, value) in (definitions or {}).items():
-        rewrites.append(Rewrite(name, pattern, variables, value))
+        rewrites.append(Rewrite(name, pattern, variables, value, for_every_theta=True))
     return Facts(tuple(signs), tuple(rewrites), tuple(sums), frozenset(finite), tuple(summable), tuple(dominated))
 
 
@@ -185,7 +191,10 @@ def _sign_fact(assumption: Hypothesis) -> SignFact | None:
         at_zero = isinstance(condition.right, Number) and condition.right.value == 0
         if not (isinstance(condition.left, Apply) and at_zero):
             return None
-        if condition.relation not in ("≠", ">"):
+        # “where f > 0” says “where f ≠ 0” only of an f that is never negative.
+        lower = condition.left.function.domain.lower
+        never_negative = condition.left.order == 0 and lower is not None and lower >= 0
+        if condition.relation != "≠" and not (condition.relation == ">" and never_negative):
             return None
         given = condition.left
     return SignFact(left, frozenset(assumption.for_all), positive, given)

@@ -23,6 +23,7 @@ from derivations.checker.terms import (
     Expectation,
     Function,
     Index,
+    Made,
     Maximum,
     Minimum,
     Multiply,
@@ -160,7 +161,7 @@ def _swapped(node: Term, first: Function, second: Function) -> Term | None:
     """A term with two functions swapped throughout; None where only one of them occurs, or the swap has no meaning."""
     if not {first, second} <= functions(node):
         return None
-    indices = tuple(Index(f"·{k}", sort) for k, sort in enumerate(first.sorts))
+    indices = tuple(Index(Made(f"·{k}"), sort) for k, sort in enumerate(first.sorts))
     try:
         return substitute_functions(
             node, {first: (indices, Apply(second, indices)), second: (indices, Apply(first, indices))}

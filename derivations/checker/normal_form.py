@@ -11,6 +11,7 @@ x · x⁻¹ becomes [x ≠ 0], and 1 only where x is known not to be zero. What 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from enum import Flag, auto
 from fractions import Fraction
 from itertools import permutations
@@ -18,7 +19,7 @@ from itertools import permutations
 import flint
 
 from derivations.checker.errors import Undecided
-from derivations.checker.facts import Facts
+from derivations.checker.facts import Facts, Rewrite
 from derivations.checker.polynomial import (
     MAX_MONOMIALS,
     ONE,
@@ -40,6 +41,7 @@ from derivations.checker.polynomial import (
     raws_of,
     rename_argument,
     rename_atom,
+    renamed_factors,
 )
 from derivations.checker.statement import Hypothesis
 from derivations.checker.terms import (
@@ -151,15 +153,16 @@ class Normaliser:
                 if value is not None:
                     return self.rewritten(value, depth + 1)
             return node
-        parts = tuple(self.rewritten(child, depth) for child in children(node))
-        if parts == children(node):
+        if isinstance(node, Limit):
+            # An equation may speak of the parameter, which the limit binds.
             return node
-        if isinstance(node, Expectation) and not isinstance(parts[0], Apply):
-            result: Term = Multiply(parts)
-            for index in reversed(node.indices):
-                result = Sum(index, result)
-            return result
-        return rebuild(node, parts)
+        inside = self
+        if isinstance(node, Derivative) and depends_on_theta(node):
+            # An equation that holds at this θ may not be differentiated; what is defined by one is so at every θ.
+            moving = tuple(r for r in self.facts.rewrites if _may_move(r))
+            inside = Normaliser(replace(self.facts, rewrites=moving, sums=()))
+        parts = tuple(inside.rewritten(child, depth) for child in children(node))
+        return node if parts == children(node) else rebuild(node, parts)
 
     def _slope(self, node: Apply) -> Term | None:
         wanted = Apply(node.function, node.arguments, node.order + 1)
@@ -592,9 +595,9 @@ class Normaliser:
                 mapping = dict(zip(monomial.binders, chosen, strict=True))
                 if set(chosen) & atom_indices(atom):
                     continue
-                wanted = {rename_atom(a, mapping): e for a, e in monomial.factors}
+                wanted = renamed_factors(monomial.factors, mapping)
                 involved = {a: e for a, e in factors.items() if atom_indices(a) & set(chosen)}
-                if wanted == involved:
+                if wanted == involved and monomial.coefficient == 1:
                     rest = {a: e for a, e in factors.items() if a not in involved}
                     self._put(rest, atom, 1)
                     return tuple(b for b in binders if b not in chosen), rest
@@ -630,7 +633,7 @@ class Normaliser:
             if monomial is None:
                 continue
             for mapping, chosen in self._occurrences(hypothesis, monomial, binders, factors):
-                wanted = {rename_atom(a, mapping): e for a, e in monomial.factors}
+                wanted = renamed_factors(monomial.factors, mapping)
                 involved = {a: e for a, e in factors.items() if atom_indices(a) & set(chosen)}
                 outside = {a: e for a, e in wanted.items() if not atom_indices(a) & set(chosen)}
                 inner = {a: e for a, e in wanted.items() if a not in outside}
@@ -754,6 +757,10 @@ class Normaliser:
         return True
 
 
+def _may_move(rule: Rewrite) -> bool:
+    return rule.pattern.order == 0 and rule.holds_under_derivative()
+
+
 def is_law_over(node: Apply, index: Index) -> bool:
     """Whether a function at indices is a law over this one index, which stands nowhere else in it: it sums to one."""
     own = node.function.law == 1 and node.order == 0 and node.arguments[0] == index
@@ -818,7 +825,7 @@ def _scaled(raws: list[Raw], scale: Fraction | int) -> list[Raw]:
 
 def _rebound(monomial: Monomial) -> tuple[tuple[Index, ...], Factors]:
     names = {b: new_index(b) for b in monomial.binders}
-    return tuple(names.values()), {rename_atom(a, names): e for a, e in monomial.factors}
+    return tuple(names.values()), renamed_factors(monomial.factors, names)
 
 
 def _delta_raw(left: Index, right: Index) -> Raw:

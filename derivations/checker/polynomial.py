@@ -25,6 +25,7 @@ from derivations.checker.terms import (
     Indicator,
     Length,
     Log,
+    Made,
     Multiply,
     Number,
     Path,
@@ -99,7 +100,7 @@ MAX_MONOMIALS = 4000
 
 
 def new_index(like: Index) -> Index:
-    return Index(f"·{next(_counter)}", like.sort)
+    return Index(Made(f"·{next(_counter)}"), like.sort)
 
 
 @lru_cache(maxsize=200_000)
@@ -161,11 +162,26 @@ def rename_atom(atom: Atom, mapping: Mapping[Index, Index]) -> Atom:
     return atom
 
 
+def renamed_factors(factors: Iterable[tuple[Atom, Exponent]], mapping: Mapping[Index, Index]) -> Factors:
+    """Factors with indices renamed; those that become the same are multiplied, and x · x⁻¹ leaves [x ≠ 0]."""
+    result: Factors = {}
+    for atom, exponent in factors:
+        renamed = rename_atom(atom, mapping)
+        if isinstance(renamed, Delta) and renamed.left == renamed.right:
+            continue
+        if isinstance(renamed, (Nonzero, Delta)):
+            result[renamed] = 1
+            continue
+        power = result.pop(renamed, 0) + exponent
+        if power:
+            result[renamed] = power
+        elif not (isinstance(renamed, Composite) and renamed.kind == "exp"):
+            result[Nonzero(renamed)] = 1
+    return result
+
+
 def _rename_polynomial(polynomial: Polynomial, mapping: Mapping[Index, Index]) -> Polynomial:
-    return collect(
-        (m.coefficient, m.binders, {rename_atom(atom, mapping): e for atom, e in m.factors})
-        for m in polynomial.monomials
-    )
+    return collect((m.coefficient, m.binders, renamed_factors(m.factors, mapping)) for m in polynomial.monomials)
 
 
 def delta_of(left: Index, right: Index) -> Delta:
@@ -219,7 +235,7 @@ def atom_key(atom: Atom) -> str:
 
 
 def _polynomial_key(polynomial: Polynomial, naming: Naming) -> str:
-    live = {i: Index(name, i.sort) for i, name in naming.items() if i in polynomial_indices(polynomial)}
+    live = {i: Index(Made(name), i.sort) for i, name in naming.items() if i in polynomial_indices(polynomial)}
     shown = _rename_polynomial(polynomial, live) if live else polynomial
     return _plain_key(shown)
 
@@ -285,13 +301,13 @@ def _canonical(raw: Raw) -> Monomial:
     if not binders:
         best = ([], {})
     elif len(binders) == 1:
-        best = ([], {binders[0]: Index(f"#{height}.0", binders[0].sort)})
+        best = ([], {binders[0]: Index(Made(f"#{height}.0"), binders[0].sort)})
     else:
         for tried, colours in enumerate(_orders(binders, factors)):
             if tried >= MAX_ORDERS:
                 raise Undecided("a product is too symmetric to be put in order")
             ranked = sorted(binders, key=lambda b: colours[b])
-            names = {b: Index(f"#{height}.{k}", b.sort) for k, b in enumerate(ranked)}
+            names = {b: Index(Made(f"#{height}.{k}"), b.sort) for k, b in enumerate(ranked)}
             shown = sorted(f"{key_of_atom(rename_atom(a, names), {})}^{e}" for a, e in factors.items())
             if best is None or shown < best[0]:
                 best = (shown, names)
@@ -324,7 +340,7 @@ def raws_of(polynomial: Polynomial) -> list[Raw]:
     result: list[Raw] = []
     for monomial in polynomial.monomials:
         names = {b: new_index(b) for b in monomial.binders}
-        factors = {rename_atom(atom, names): exponent for atom, exponent in monomial.factors}
+        factors = renamed_factors(monomial.factors, names)
         result.append((monomial.coefficient, tuple(names.values()), factors))
     return result
 

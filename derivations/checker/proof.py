@@ -24,6 +24,7 @@ from derivations.checker.statement import (
     Relation,
     SameMaximiser,
     Statement,
+    Summable,
     assume,
     at_point,
     compose,
@@ -37,9 +38,12 @@ from derivations.checker.terms import (
     Function,
     Index,
     Indicator,
+    Length,
+    Made,
     Multiply,
     Number,
     Scalar,
+    Size,
     Term,
     children,
     depends_on_theta,
@@ -55,6 +59,7 @@ from derivations.checker.terms import (
     total,
     with_fresh_binders,
 )
+from derivations.checker.wellformed import require_defined
 
 ONE = Number(Fraction(1))
 
@@ -142,7 +147,7 @@ def lemma(
     """
     pairs: list[tuple[Function, tuple[tuple[Index, ...], Term]]] = []
     for symbol, value in (instance or {}).items():
-        indices = tuple(Index(f"·{symbol.name}{k}", sort) for k, sort in enumerate(symbol.sorts))
+        indices = tuple(Index(Made(f"·{symbol.name}{k}"), sort) for k, sort in enumerate(symbol.sorts))
         if isinstance(value, Function):
             pairs.append((symbol, (indices, Apply(value, indices))))
         elif isinstance(value, tuple):
@@ -262,6 +267,8 @@ def prove(statement: Statement, argument: Argumentation | None = None, lemmas: L
                 proof = _automatic(setting)
     except (Undecided, StatementError) as reason:
         raise Unproved(str(reason)) from reason
+    except RecursionError as reason:
+        raise Unproved("the statement is nested too deeply") from reason
     dominated = any(isinstance(a, Dominated) for a in (*statement.assuming, *statement.standing))
     return replace(proof, axioms=(*proof.axioms, TERMWISE)) if dominated else proof
 
@@ -381,11 +388,14 @@ def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
         _fits(symbol, indices, value, claim, setting)
     chosen = dict(use.at)
     # Indices that are not chosen get names that nothing here has: what is shown of them is shown of any.
-    arbitrary = {i: Index(f"{i.name}·{use.name}", i.sort) for i in claim.free if i not in chosen}
+    arbitrary = {i: Index(Made(f"{i.name}·{use.name}"), i.sort) for i in claim.free if i not in chosen}
 
     def moved(node: Term) -> Term:
         return substitute_functions(substitute(with_fresh_binders(node), {**chosen, **arbitrary}), mapping)
 
+    left, right = moved(claim.left), moved(claim.right)
+    for side in (left, right):
+        _require_defined(side, setting)
     conditions = [
         unmet
         for assumption in (*claim.assuming, *claim.standing)
@@ -396,9 +406,9 @@ def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
         raise Unproved(f"lemma {use.name} assumes several things that are not seen to hold here")
     return Hypothesis(
         use.name,
-        moved(claim.left),
+        left,
         claim.relation,
-        moved(claim.right),
+        right,
         tuple(arbitrary.values()),
         conditions[0] if conditions else None,
     )
@@ -450,6 +460,8 @@ def _is_alike(symbol: Function, indices: tuple[Index, ...], value: Apply) -> boo
 
 def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Statement, setting: Setting) -> None:
     """A term that is put in for a function must have what the function's declaration promises."""
+    if symbol.slope is not None and not (isinstance(value, Apply) and value.function.slope == symbol.slope):
+        raise Unproved(f"{symbol.name} of the lemma has the slope {symbol.slope}; what is put in has not")
     differentiated = any(isinstance(node, Derivative) for t in claim.terms for node in subterms(t))
     if depends_on_theta(value) and not symbol.depends and differentiated:
         raise Unproved(f"{symbol.name} of the lemma does not depend on θ, but what is put in does")
@@ -480,9 +492,11 @@ def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Stat
 
 def _moved_assumption(assumption: Assumption, moved: Callable[[Term], Term]) -> Assumption:
     """An assumption with its functions replaced, and its own indices given names that nothing else has."""
+    if isinstance(assumption, (Summable, Dominated)):
+        return replace(assumption, body=moved(assumption.body))
     if not isinstance(assumption, Hypothesis):
         return assumption
-    own = {i: Index(f"{i.name}·own", i.sort) for i in assumption.for_all}
+    own = {i: Index(Made(f"{i.name}·own"), i.sort) for i in assumption.for_all}
 
     def renamed(node: Term) -> Term:
         return moved(substitute(node, own))
@@ -511,7 +525,7 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
     known = list(setting.hypotheses)
     if assumption.given is not None:
         given = assumption.given
-        if isinstance(given.left, Apply):
+        if isinstance(given.left, Apply) and given.relation == "≠" and given.right == Number(Fraction(0)):
             guards = frozenset((given.left,))
         known.append(assume("case", given.left, given.relation, given.right))
     if arithmetic.prove_comparison(
@@ -560,6 +574,7 @@ def _chain(chain: Derivation, setting: Setting) -> Proof:
     left = chain.start
     for number, line in enumerate(chain.lines, 1):
         try:
+            _require_defined(line.right, setting)
             method = execute(left, line, setting)
         except Unproved as reason:
             raise Unproved(f"line {number}: {reason}") from reason
@@ -567,6 +582,13 @@ def _chain(chain: Derivation, setting: Setting) -> Proof:
         left = line.right
     uses = tuple(dict.fromkeys(r.name for line in chain.lines for r in line.reasons if isinstance(r, UseLemma)))
     return Proof(tuple(steps), "derivation", uses=uses)
+
+
+def _require_defined(node: Term, setting: Setting) -> None:
+    try:
+        require_defined(node, facts_of(setting.statement), setting.hypotheses)
+    except StatementError as reason:
+        raise Unproved(str(reason)) from reason
 
 
 def _implies(whole: Relation, wanted: Relation) -> bool:
@@ -664,7 +686,7 @@ def _induction(argument: ByInduction, setting: Setting) -> Proof:
     if not isinstance(statement.relation, str):
         raise Unproved("induction: the relation is not a comparison of two terms")
     if any(_open_history(a) for a in (*statement.assuming, *statement.standing)):
-        raise Unproved("induction: an assumption speaks of one history only; state it for all")
+        raise Unproved("induction: an assumption speaks of one history only, or of one length; state it for all")
     known = [_as_hypothesis(use, setting) for use in argument.lemmas]
     steps = []
     parts = ((induction.base(statement), False, "base"), (induction.step(statement), True, "step"))
@@ -680,7 +702,9 @@ def _open_history(assumption: Assumption) -> bool:
     if not isinstance(assumption, Hypothesis):
         return False
     free = {i for t in assumption.terms for i in free_indices(t)} - set(assumption.for_all)
-    return any(i.sort.is_history for i in free)
+    inside = [node for t in assumption.terms for node in subterms(t)]
+    of_one_length = any(isinstance(node, (Length, Size)) and node.sort.is_history for node in inside)
+    return of_one_length or any(i.sort.is_history for i in free)
 
 
 def _induction_part(

@@ -27,6 +27,7 @@ from derivations.checker.terms import (
     functions,
     substitute_functions,
     subterms,
+    with_fresh_binders,
 )
 from derivations.checker.worlds import (
     Undefined,
@@ -58,7 +59,7 @@ class Question:
         self.exponential = frozenset(
             f for t in statement.terms for node in subterms(t) if isinstance(node, Exp) for f in functions(node)
         )
-        assumptions = (*statement.standing, *statement.assuming)
+        assumptions = (*statement.standing, *statement.assuming, *_on_the_other(statement))
         self.closed = tuple(a for a in assumptions if not _open_indices(a))
         self.open = tuple(a for a in assumptions if _open_indices(a))
         self.reach = _reach(statement)
@@ -133,13 +134,42 @@ def _show(term: Term, world: World) -> str:
 def pairs_of(statement: Statement) -> tuple[tuple[Term, Term], ...]:
     left, right, relation = statement.left, statement.right, statement.relation
     if isinstance(relation, SameMaximiser):
-        other = _other(relation.over)
-        indices = tuple(Index(f"i{k}", sort) for k, sort in enumerate(relation.over.sorts))
-        mapping = {relation.over: (indices, Apply(other, indices))}
+        left, right = (_without_definitions(side, statement) for side in (left, right))
+        mapping = _exchange(relation.over)
         return ((left, right), (substitute_functions(left, mapping), substitute_functions(right, mapping)))
     if isinstance(relation, FirstOrder):
         return ((left, right), (Derivative(left), Derivative(right)))
     return ((left, right),)
+
+
+def _exchange(symbol: Function) -> dict[Function, tuple[tuple[Index, ...], Term]]:
+    indices = tuple(Index(f"i{k}", sort) for k, sort in enumerate(symbol.sorts))
+    return {symbol: (indices, Apply(_other(symbol), indices))}
+
+
+def _without_definitions(node: Term, statement: Statement) -> Term:
+    """A term with what is defined put in, so that the policy is seen inside it."""
+    mapping = {d.function: (d.indices, with_fresh_binders(d.value)) for d in statement.definitions}
+    while functions(node) & set(mapping):
+        node = substitute_functions(node, mapping)
+    return node
+
+
+def _on_the_other(statement: Statement) -> tuple[Assumption, ...]:
+    """What is assumed of a policy of a class holds for the one that it is compared with, too."""
+    relation = statement.relation
+    if not isinstance(relation, SameMaximiser):
+        return ()
+    mapping = _exchange(relation.over)
+
+    def moved(node: Term) -> Term:
+        return substitute_functions(_without_definitions(node, statement), mapping)
+
+    return tuple(
+        replace(a, left=moved(a.left), right=moved(a.right))
+        for a in (*statement.standing, *statement.assuming)
+        if isinstance(a, Hypothesis) and any(relation.over in functions(t) for t in a.terms)
+    )
 
 
 def _other(symbol: Function) -> Function:

@@ -9,8 +9,9 @@ found is shrunk. Zeros, ties and equal laws are always among the worlds. Proofs 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import islice
 
 from derivations.checker.candidates import (
@@ -21,6 +22,7 @@ from derivations.checker.candidates import (
     build,
     cost_of,
     in_order,
+    is_as_declared,
     measure,
     sizes_in_order,
     slots,
@@ -28,9 +30,11 @@ from derivations.checker.candidates import (
 )
 from derivations.checker.question import Question
 from derivations.checker.statement import (
+    Hypothesis,
     Statement,
 )
 from derivations.checker.terms import (
+    Number,
     Sort,
 )
 from derivations.checker.worlds import (
@@ -198,9 +202,22 @@ def refute(statement: Statement, effort: Effort = THOROUGH, seed: int = 0) -> Co
     return Counterexample(found.world, found.measure, left, right)
 
 
+def is_satisfiable(statement: Statement, worlds: Iterable[World] = ()) -> bool:
+    """Whether a world is found in which everything that is assumed holds: from a contradiction anything follows."""
+    if not any(isinstance(a, Hypothesis) for a in (*statement.assuming, *statement.standing)):
+        return True
+    zero = Number(Fraction(0))
+    given = replace(statement, left=zero, relation="=", right=zero, exists=True)
+    if any(fails_in(given, world) is not None for world in worlds):
+        return True
+    return refute(given, DOUBLE_ENTRY) is not None or refute(given, THOROUGH) is not None
+
+
 def fails_in(statement: Statement, world: World) -> Counterexample | None:
     """The given world as a counterexample, if every assumption holds in it and the statement fails."""
     question = Question(statement)
+    if not all(is_as_declared(symbol, table) for symbol, table in world.tables.items()):
+        return None
     prepared = replace(world, definitions=statement.definitions, recursions=statement.recursions, _kept={}, _pinned=[])
     failing = question.counterexample(prepared)
     if failing is None:
@@ -211,4 +228,4 @@ def fails_in(statement: Statement, world: World) -> Counterexample | None:
     return Counterexample(failing, (total, sum(n for n, _ in costs), sum(w for _, w in costs)), left, right)
 
 
-__all__ = ["DOUBLE_ENTRY", "THOROUGH", "Counterexample", "Effort", "Question", "fails_in", "refute"]
+__all__ = ["DOUBLE_ENTRY", "THOROUGH", "Counterexample", "Effort", "Question", "fails_in", "is_satisfiable", "refute"]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 from derivations.checker.errors import StatementError
@@ -23,19 +24,27 @@ from derivations.checker.terms import (
     Function,
     Index,
     Indicator,
+    Length,
     Log,
+    Maximum,
+    Minimum,
     Number,
+    Path,
     Power,
     Recursion,
     Scalar,
+    Size,
     Sort,
     Term,
+    bound_here,
     bound_indices,
     children,
     depends_on_theta,
     free_indices,
     functions,
+    rebuild,
     sorts,
+    subterms,
     term,
 )
 
@@ -249,6 +258,8 @@ class Statement:
     def __post_init__(self) -> None:
         _check_names(self)
         _check_scopes(self)
+        _check_equations(self)
+        _check_relation(self)
         if self.exists and not isinstance(self.relation, str):
             raise StatementError("a statement of existence needs a comparison")
 
@@ -361,10 +372,50 @@ def _check_names(given: Statement) -> None:
 
 def _check_scopes(given: Statement) -> None:
     for side in given.terms:
-        both = free_indices(side) & bound_indices(side)
+        both = (free_indices(side) | frozenset(given.free)) & bound_indices(side)
         if both:
             name = min(i.name for i in both)
             raise StatementError(f"index {name} is bound in one place and free in another; rename one of them")
+
+
+def _check_equations(given: Statement) -> None:
+    """Each function has one equation; definitions go in no circle; lengths are those of the statement, not of a prefix."""
+    defined = [d.function for d in given.definitions] + [r.function for r in given.recursions]
+    twice = {f.name for f in defined if defined.count(f) > 1}
+    if twice:
+        raise StatementError(f"{min(twice)} is given by two equations; expected one")
+    values = {d.function: d.value for d in given.definitions}
+    for symbol in values:
+        reached, pending = set(), {f for f in _flat_functions(values[symbol], symbol) if f in values}
+        while pending:
+            following = pending.pop()
+            if following == symbol:
+                raise StatementError(f"{symbol.name} is defined by itself")
+            if following not in reached:
+                reached.add(following)
+                pending |= {f for f in functions(values[following]) if f in values}
+    for term_ in (*values.values(), *(t for r in given.recursions for t in (r.start, r.step))):
+        for node in subterms(term_):
+            level = isinstance(node, (Length, Size)) and node.sort.is_history
+            if level or any(i.sort.is_history for i in bound_here(node)):
+                raise StatementError("an equation speaks of all histories of a length; it may speak of its own only")
+
+
+def _flat_functions(value: Term, symbol: Function) -> frozenset[Function]:
+    """The functions in a definition; a function of histories may speak of itself one step later."""
+    extended = {
+        n.function
+        for n in subterms(value)
+        if isinstance(n, Apply) and any(isinstance(a, Path) and a.prefix is not None for a in n.arguments)
+    }
+    return functions(value) - (frozenset((symbol,)) if symbol in extended else frozenset())
+
+
+def _check_relation(given: Statement) -> None:
+    if isinstance(given.relation, SameMaximiser):
+        for rule in given.recursions:
+            if given.relation.over in functions(rule.start) | functions(rule.step):
+                raise StatementError(f"the recursion of {rule.function.name} depends on {given.relation.over.name}")
 
 
 def at_point(node: Term, where: Point) -> Term:
@@ -375,8 +426,6 @@ def at_point(node: Term, where: Point) -> Term:
     parts = tuple(at_point(child, where) for child in children(node))
     if isinstance(node, Expectation) and isinstance(parts[0], Apply):
         return Expectation(parts[0], parts[1])
-    from derivations.checker.terms import rebuild
-
     return rebuild(node, parts)
 
 
@@ -417,6 +466,11 @@ def obligations(node: Term, guards: tuple[Apply | Indicator, ...] = (), moving: 
         case Derivative(body):
             yield from obligations(body, guards, True)
             return
+        case Minimum(parts) | Maximum(parts) if moving and depends_on_theta(node):
+            for first, second in combinations(parts, 2):
+                yield Obligation(first - second, False, guards, "a slope where two terms meet, at a zero of")
+        case Indicator(left, _, right) if moving and depends_on_theta(node):
+            yield Obligation(left - right, False, guards, "a slope where a condition changes, at a zero of")
     for child in children(node):
         yield from obligations(child, guards, moving)
 

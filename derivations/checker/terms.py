@@ -89,8 +89,6 @@ class Sort(Symbol):
 
     def index(self, name: str) -> Index:
         """One index that ranges over this sort."""
-        if not name or set(name) & set("#· "):
-            raise StatementError(f"index: given the name {name!r}; expected one without blanks, # and ·")
         return Index(name, self)
 
     def indices(self, names: str) -> tuple[Index, ...]:
@@ -112,6 +110,16 @@ class Index(Symbol):
 
     name: str
     sort: Sort
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, Made) and (not self.name or set(self.name) & set("#· ")):
+            raise StatementError(f"index: given the name {self.name!r}; expected one without blanks, #, * and ·")
+
+
+class Made(str):
+    """A name that the checker makes up; users' names cannot be mistaken for one."""
+
+    __slots__ = ()
 
 
 @hashed_once
@@ -142,6 +150,12 @@ class Domain:
     upper: Fraction | None = None
     lower_open: bool = False
     upper_open: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lower is not None and self.upper is not None:
+            empty = self.lower > self.upper or (self.lower == self.upper and (self.lower_open or self.upper_open))
+            if empty:
+                raise StatementError(f"domain: given {self}; expected an interval with a number in it")
 
     def __contains__(self, value: object) -> bool:
         if not isinstance(value, (int, Fraction)):
@@ -632,14 +646,11 @@ def recursion(symbol: Function, *, start: Callable[..., Scalar], step: Callable[
         )
     start_indices = tuple(map(Index, start_names, sort.start))
     history, *step_indices = map(Index, step_names, (sort, *sort.step))
-    return Recursion(
-        symbol,
-        start_indices,
-        term(start(*start_indices)),
-        history,
-        tuple(step_indices),
-        term(step(history, *step_indices)),
-    )
+    first, following = term(start(*start_indices)), term(step(history, *step_indices))
+    stray = (free_indices(first) - set(start_indices)) | (free_indices(following) - {history, *step_indices})
+    if stray:
+        raise StatementError(f"recursion of {symbol.name}: index {_first(stray)} is not one of its arguments")
+    return Recursion(symbol, start_indices, first, history, tuple(step_indices), following)
 
 
 def _parameter_names(callable_: Callable[..., Scalar]) -> tuple[str, ...]:
@@ -687,7 +698,7 @@ def rebuild(node: Term, parts: tuple[Term, ...]) -> Term:
             return Limit(parts[0], parameter, to)
         case Expectation():
             distribution, body = parts
-            if isinstance(distribution, Apply) and distribution.function.law:
+            if isinstance(distribution, Apply) and _is_law_over(distribution, node.indices):
                 return Expectation(distribution, body)
             return total(*node.indices, of=distribution * body)
         case Indicator(_, relation, _):
@@ -699,6 +710,12 @@ def rebuild(node: Term, parts: tuple[Term, ...]) -> Term:
             return Cases(condition, then, otherwise)
         case _:
             return node
+
+
+def _is_law_over(node: Apply, indices: tuple[Index, ...]) -> bool:
+    """Whether a function at indices is a law over exactly these, in order, which stand nowhere else in it."""
+    leading, given = node.arguments[: node.function.law], node.arguments[node.function.law :]
+    return bool(leading) and node.order == 0 and leading == indices and not set(indices) & free_indices_of(given)
 
 
 def bound_here(node: Term) -> tuple[Index, ...]:
@@ -788,7 +805,7 @@ def fresh(index: Index, taken: Iterable[Index]) -> Index:
     name = index.name
     while name in names:
         name += "′"
-    return Index(name, index.sort)
+    return Index(Made(name) if isinstance(index.name, Made) else name, index.sort)
 
 
 def replace_argument(argument: Argument, mapping: Mapping[Index, Argument]) -> Argument:
@@ -856,9 +873,12 @@ def substitute_functions(node: Term, mapping: Substitution) -> Term:
         arriving |= free_indices(body) - frozenset(indices)
     if arriving & frozenset(bound_here(node)):
         raise StatementError("a term that is put in for a function names an index that is bound where it goes")
-    match node:
-        case Expectation(_, _) if not (isinstance(parts[0], Apply) and parts[0].function.law):
-            return total(*node.indices, of=parts[0] * parts[1])
+    if isinstance(node, Limit) and (
+        node.parameter.function in mapping or any(node.parameter.function in functions(v) for _, v in mapping.values())
+    ):
+        raise StatementError(
+            f"{node.parameter.function.name} is bound by a limit; nothing is put in for it, or with it"
+        )
     return rebuild(node, parts)
 
 
@@ -870,7 +890,7 @@ def with_fresh_binders(node: Term) -> Term:
     parts = tuple(with_fresh_binders(child) for child in children(node))
     node = rebuild(node, parts) if parts else node
     for binder in bound_here(node):
-        new = Index(f"{binder.name}·{next(_binder_numbers)}", binder.sort)
+        new = Index(Made(f"{binder.name}·{next(_binder_numbers)}"), binder.sort)
         match node:
             case Sum(_, body) | Supremum(_, body):
                 node = type(node)(new, substitute(body, {binder: new}))
@@ -933,7 +953,8 @@ def differentiate(node: Term, rule: Rule = lambda _: None) -> Term:
         case Cases(condition, then, otherwise) if not depends_on_theta(condition):
             return Cases(condition, differentiate(then, rule), differentiate(otherwise, rule))
         case Derivative(body):
-            inner = differentiate(body, rule)
+            # What is known of a first derivative may hold at this θ only: it is not differentiated again.
+            inner = differentiate(body)
             return Derivative(node) if isinstance(inner, Derivative) else differentiate(inner, rule)
         case _:
             return Derivative(node)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from derivations.checker import wellformed
 from derivations.checker.errors import BadInput, EngineDisagreement, StatementError
 from derivations.checker.proof import Argumentation, Lemmas, Proof, Step, Unproved, no_lemmas, prove
-from derivations.checker.refute import DOUBLE_ENTRY, THOROUGH, Counterexample, Effort, fails_in, refute
+from derivations.checker.refute import DOUBLE_ENTRY, THOROUGH, Counterexample, Effort, fails_in, is_satisfiable, refute
 from derivations.checker.statement import Assumption, Relation, Statement, statement
 from derivations.checker.terms import Scalar, Term
 
@@ -120,6 +120,9 @@ def judge(
         )
     if proof is None:
         return _verdict(UNKNOWN, given, "none", started, assumptions=_assumptions(given), note=reason)
+    if not is_satisfiable(given, worlds):
+        note = "no world was found in which everything that is assumed holds; from a contradiction anything follows"
+        return _verdict(UNKNOWN, given, proof.method, started, assumptions=_assumptions(given), note=note)
     opinion = _third_opinion(given, holds=True)
     return _conditions(given, proof, attempt, counterexample, started, opinion)
 

@@ -27,6 +27,13 @@ from derivations.checker.terms import (
 
 def require(statement: Statement) -> None:
     """Raises StatementError where a term of the statement may be undefined, or an equation breaks a declaration."""
+    try:
+        _require(statement)
+    except Undecided as reason:
+        raise StatementError(f"an equation or a hypothesis is not understood: {reason}") from reason
+
+
+def _require(statement: Statement) -> None:
     facts = facts_of(statement)
     hypotheses = [a for a in (*statement.assuming, *statement.standing) if isinstance(a, Hypothesis)]
     for definition in statement.definitions:

@@ -446,9 +446,17 @@ def _extremum(node: Minimum | Maximum, world: World, environment: Environment, o
             best = (reals.ball(best[0]).union(reals.ball(jet[0])),)
         elif comparison == wanted:
             best = jet
-        elif comparison == 0 and any(reals.compare(x, y) != 0 for x, y in zip(best, jet, strict=True)):
-            raise Undefined(node, "the slope at a kink")
+        elif comparison == 0:
+            _require_same_slopes(node, best, jet, "the slope at a kink")
     return best
+
+
+def _require_same_slopes(node: Term, left: Jet, right: Jet, why: str) -> None:
+    orders = [reals.compare(x, y) for x, y in zip(left[1:], right[1:], strict=True)]
+    if any(order not in (0, None) for order in orders):
+        raise Undefined(node, why)
+    if None in orders:
+        raise Undetermined
 
 
 def holds(left: Real, relation: str, right: Real) -> bool | None:
@@ -469,9 +477,7 @@ def _decide(node: Indicator, world: World, environment: Environment, order: int)
     if answer is None:
         raise Undetermined
     if left[0] is right[0] or reals.compare(left[0], right[0]) == 0:
-        moving = any(reals.compare(x, y) != 0 for x, y in zip(left[1:], right[1:], strict=True))
-        if moving:
-            raise Undefined(node, "the slope at a jump")
+        _require_same_slopes(node, left, right, "the slope at a jump")
     return answer
 
 

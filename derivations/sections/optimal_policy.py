@@ -434,8 +434,8 @@ CLAIMS = (
                 "OP.4.found",
                 "over a family that contains p the forward minimiser is p",
                 "conditional",
-                statement(family(y, i), "=", target(y), assuming=[contains], standing=[forward]),
-                ByCalculation((lemma("OP.3.zero", {p: target, q: lambda u: family(u, i)}, at={y0: y}),)),
+                statement(family(y0, i), "=", target(y0), assuming=[contains], standing=[forward]),
+                ByCalculation((lemma("OP.3.zero", {p: target, q: lambda u: family(u, i)}, at={y0: y0}),)),
             ),
             Assertion(
                 "OP.4.forward",
