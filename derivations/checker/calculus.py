@@ -66,6 +66,8 @@ def prove_limit(statement: Statement) -> Proof:
     if not isinstance(limit, Limit) or statement.relation != "=":
         raise Unproved("limit: expected a statement lim body = term")
     hypotheses = [a for a in (*statement.assuming, *statement.standing) if isinstance(a, Hypothesis)]
+    if any(limit.parameter.function in functions(t) for a in hypotheses for t in a.terms):
+        raise Unproved(f"an assumption speaks of {limit.parameter.function.name}, which the limit binds")
     worker = _Limits(limit, facts_of(statement), hypotheses)
     try:
         found = worker.of(worker.normaliser.polynomial(limit.body))
@@ -264,10 +266,11 @@ class Instance:
         """Each law must sum, or integrate, to one, and not be negative; else BadInput."""
         import sympy
 
-        for node, value in self.parameters.items():
-            lower = node.function.domain.lower
-            if lower is not None and value.is_number and not bool(value >= sympy.Rational(str(lower))):
-                raise BadInput(f"instance {self.name}: {node!r} is {value}; expected a value in {node.function.domain}")
+        numbers = [(node.function, value) for node, value in self.parameters.items()]
+        numbers += [(symbol, value()) for symbol, value in self.functions.items() if not symbol.sorts]
+        for symbol, value in numbers:
+            if value.is_Rational and Fraction(int(value.p), int(value.q)) not in symbol.domain:
+                raise BadInput(f"instance {self.name}: {symbol.name} is {value}; expected a value in {symbol.domain}")
         for symbol in self.functions:
             if not symbol.law:
                 continue

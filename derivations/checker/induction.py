@@ -109,8 +109,9 @@ class Mover:
             case Sum(index, body) if index.sort == self.sort:
                 return self._summed(index, body)
             case Expectation(distribution, body) if any(i.sort == self.sort for i in node.indices):
-                (index,) = node.indices
-                return self._summed(index, Multiply((distribution, body)))
+                (index, *others) = sorted(node.indices, key=lambda i: i.sort != self.sort)
+                weighted = Multiply((distribution, body))
+                return self._summed(index, total(others[0], *others[1:], of=weighted) if others else weighted)
             case Length(sort) if sort == self.sort:
                 return node + 1 if self.stepping else Number(Fraction(0))
             case Size(sort) if sort == self.sort:

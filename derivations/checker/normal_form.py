@@ -607,7 +607,10 @@ class Normaliser:
         plain = Normaliser(
             Facts(self.facts.signs, (), (), self.facts.finite, self.facts.summable, self.facts.dominated), self.rules
         )
-        polynomial = plain.polynomial(hypothesis.left)
+        try:
+            polynomial = plain.polynomial(hypothesis.left)
+        except Undecided:
+            return hypothesis, None
         usable = len(polynomial.monomials) == 1 and bool(polynomial.monomials[0].binders)
         return hypothesis, polynomial.monomials[0] if usable else None
 

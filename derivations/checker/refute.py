@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 
+from derivations.checker import reals
 from derivations.checker.candidates import (
     Measure,
     Option,
@@ -28,8 +29,10 @@ from derivations.checker.candidates import (
     slots,
     table_size,
 )
+from derivations.checker.errors import BadInput
 from derivations.checker.question import Question
 from derivations.checker.statement import (
+    FirstOrder,
     Hypothesis,
     Statement,
 )
@@ -213,10 +216,24 @@ def is_satisfiable(statement: Statement, worlds: Iterable[World] = ()) -> bool:
     return refute(given, DOUBLE_ENTRY) is not None or refute(given, THOROUGH) is not None
 
 
+def is_at_point(statement: Statement, world: World) -> bool:
+    """Whether a world lies at the point of a first-order statement: what moves has the values of what is fixed."""
+    if not isinstance(statement.relation, FirstOrder):
+        return True
+    return all(
+        reals.compare(jet[0], world.tables[still][at][0]) == 0
+        for moving, still in statement.relation.at.values
+        for at, jet in world.tables[moving].items()
+    )
+
+
 def fails_in(statement: Statement, world: World) -> Counterexample | None:
     """The given world as a counterexample, if every assumption holds in it and the statement fails."""
     question = Question(statement)
-    if not all(is_as_declared(symbol, table) for symbol, table in world.tables.items()):
+    for symbol, table in world.tables.items():
+        if not is_as_declared(symbol, table):
+            raise BadInput(f"world: the table of {symbol.name} is not one of its declaration")
+    if not is_at_point(statement, world):
         return None
     prepared = replace(world, definitions=statement.definitions, recursions=statement.recursions, _kept={}, _pinned=[])
     failing = question.counterexample(prepared)

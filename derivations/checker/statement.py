@@ -372,7 +372,9 @@ def _check_names(given: Statement) -> None:
 
 def _check_scopes(given: Statement) -> None:
     for side in given.terms:
-        both = (free_indices(side) | frozenset(given.free)) & bound_indices(side)
+        # An assumption's own free indices are those of the statement; what it binds is its own.
+        outer = frozenset(given.free) if side in (given.left, given.right) else frozenset()
+        both = (free_indices(side) | outer) & bound_indices(side)
         if both:
             name = min(i.name for i in both)
             raise StatementError(f"index {name} is bound in one place and free in another; rename one of them")

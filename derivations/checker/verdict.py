@@ -91,7 +91,10 @@ def judge(
     counterexamples, evaluated like any other; `prover` is another engine to ask for a proof, such as the one for limits.
     """
     started = time.perf_counter()
-    wellformed.require(given)
+    try:
+        wellformed.require(given)
+    except RecursionError as error:
+        raise StatementError("the statement is nested too deeply; write a long sum as one Add of its parts") from error
     attempt = prover or (lambda s: prove(s, argument, lemmas))
 
     def counterexample(s: Statement) -> Counterexample | None:
@@ -275,7 +278,10 @@ def check(
     if isinstance(left, Statement):
         return judge(left, argument=by, effort=effort)
     if isinstance(left, (Term, int)) and comparison is not None and not _is_sympy(right):
-        stated = statement(left, comparison, right, assuming=assuming, **given)
+        try:
+            stated = statement(left, comparison, right, assuming=assuming, **given)
+        except RecursionError as error:
+            raise StatementError("the line is nested too deeply; write a long sum as one Add of its parts") from error
     else:
         from derivations.checker.border import statement_from_sympy
 

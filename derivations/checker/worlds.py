@@ -305,7 +305,8 @@ def _lookup(node: Apply, arguments: tuple[Element, ...], world: World, order: in
             raise BadInput(f"world: {symbol.name} has no value at {arguments}; give its table")
         jet = table[arguments]
         if len(jet) <= order:
-            raise Undefined(node, "a derivative of an order that this world does not have")
+            # A derivative of an order that this world does not tell.
+            raise Undetermined
         jet = jet[: order + 1]
     else:
         body, environment = rule

@@ -49,6 +49,7 @@ from derivations.checker.terms import (
     E,
     Index,
     Length,
+    Made,
     Multiply,
     Number,
     Path,
@@ -374,20 +375,22 @@ def test_a_renamed_binder_gets_its_name_back() -> None:
 
 
 def test_names_that_were_made_up_stay_apart() -> None:
-    one, other = Index("y·7", Y), Index("y·12", Y)
+    one, other = Index(Made("y·7"), Y), Index(Made("y·12"), Y)
     node = f(one) * g(other) * r(y)
     assert text(node) == "f(y′)·g(y″)·r(y)"
     assert latex(node) == r"f(y')\,g(y'')\,r(y)"
 
 
 def test_names_that_were_made_up_from_nothing_take_the_letter_of_their_sort() -> None:
-    node = Sum(Index("#0.0", Y), Sum(Index("#0.1", Y), f(Index("#0.0", Y)) * g(Index("#0.1", Y))))
+    node = Sum(
+        Index(Made("#0.0"), Y), Sum(Index(Made("#0.1"), Y), f(Index(Made("#0.0"), Y)) * g(Index(Made("#0.1"), Y)))
+    )
     assert text(node) == "Σ_{y,y′} f(y)·g(y′)"
     assert latex(node) == r"\sum_{y, y'} f(y)\,g(y')"
 
 
 def test_many_names_that_were_made_up() -> None:
-    node = Add(tuple(f(Index(f"·{k}", Y)) for k in range(6)))
+    node = Add(tuple(f(Index(Made(f"·{k}"), Y)) for k in range(6)))
     assert text(node) == "f(y) + f(y′) + f(y″) + f(y‴) + f(y₄) + f(y₅)"
 
 
@@ -574,7 +577,7 @@ def test_relations_that_are_no_comparison() -> None:
 
 
 def test_the_same_index_has_the_same_name_on_both_sides() -> None:
-    hidden = Index("y·3", Y)
+    hidden = Index(Made("y·3"), Y)
     assert statement_text(statement(f(hidden), "=", f(y))).splitlines()[0] == "f(y′) = f(y)"
 
 

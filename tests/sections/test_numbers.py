@@ -42,7 +42,9 @@ def test_pg7_no_bias_for_opposite_rewards_and_a_fair_coin(ledger: Ledger) -> Non
         assert fails_in(formal(ledger, "PG.7.always"), fair) is not None
 
 
-@pytest.mark.parametrize(("p", "q", "r0", "r1"), [(Fraction(1, 3), Fraction(3, 4), 2, 5), (Fraction(2, 5), Fraction(1, 7), -1, 3)])
+@pytest.mark.parametrize(
+    ("p", "q", "r0", "r1"), [(Fraction(1, 3), Fraction(3, 4), 2, 5), (Fraction(2, 5), Fraction(1, 7), -1, 3)]
+)
 def test_pg7_the_bias_is_what_its_formula_says(p: Fraction, q: Fraction, r0: int, r1: int) -> None:
     at = world({}, {iv.chance: p, iv.old_chance: q, iv.r0: r0, iv.r1: r1}, slopes={iv.chance: p * (1 - p)})
     by_hand = q * (1 - p) * r0 - (1 - q) * p * r1 - p * (1 - p) * (r0 - r1)
