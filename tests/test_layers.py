@@ -40,7 +40,18 @@ def test_exact_evaluation_sees_no_proof_engine_and_no_sympy() -> None:
 
 @pytest.mark.parametrize("name", ["question", "candidates", "refute"])
 def test_the_refuter_sees_no_proof_engine(name: str) -> None:
-    forbidden = ("normal_form", "polynomial", "arithmetic", "proof", "facts", "calculus", "induction", "verdict", "border")
+    forbidden = (
+        "normal_form",
+        "polynomial",
+        "arithmetic",
+        "proof",
+        "facts",
+        "calculus",
+        "induction",
+        "verdict",
+        "border",
+        "sympy_reading",
+    )
     found = ours(PACKAGE / "checker" / f"{name}.py")
     assert not found & {f"derivations.checker.{module}" for module in forbidden}
     assert not any(module.startswith(("sympy", "z3")) for module in imports(PACKAGE / "checker" / f"{name}.py"))
