@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import combinations
 
 from derivations.checker.errors import DerivationsError
-from derivations.checker.proof import Lemmas, Unproved, no_lemmas, prove
+from derivations.checker.proof import Lemmas, Unproved, no_lemmas, prove, spelled_out
 from derivations.checker.refute import Counterexample, Effort, refute
 from derivations.checker.statement import CONVERSE, Statement
 from derivations.checker.terms import (
@@ -52,7 +52,11 @@ class Mutant:
 
 
 def mutants(given: Statement) -> Iterator[Mutant]:
-    """Every neighbour of a statement that has a meaning; each once, the statement itself left out."""
+    """Every neighbour of a statement that has a meaning; each once, the statement itself left out.
+
+    What it defines is put in first, so that slips inside a definition are among them.
+    """
+    given = spelled_out(given)
     seen = {given}
     for change, changed in _changed_statements(given):
         if changed in seen:
@@ -179,7 +183,7 @@ class Trial:
     counterexample: Counterexample | None
 
 
-ATTACK = Effort(sizes=8, ordered=16, random=10, late=20, minimise=0)
+ATTACK = Effort(sizes=12, ordered=30, random=25, late=40, minimise=0, again=0)
 
 
 def attack(mutant: Mutant, lemmas: Lemmas = no_lemmas, effort: Effort = ATTACK) -> Trial:

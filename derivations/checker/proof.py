@@ -34,6 +34,7 @@ from derivations.checker.terms import (
     REAL,
     Add,
     Apply,
+    Definition,
     Derivative,
     Function,
     Index,
@@ -379,7 +380,7 @@ def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
 
     What it assumes must hold here; one assumption that does not becomes the condition of an implication.
     """
-    claim = _spelled_out(setting.lemmas(use.name), setting.statement)
+    claim = spelled_out(setting.lemmas(use.name), setting.statement.definitions)
     if not isinstance(claim.relation, str) or claim.exists:
         raise Unproved(f"lemma {use.name}: it does not compare two terms for all values")
     mapping = dict(use.instance)
@@ -414,9 +415,9 @@ def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
     )
 
 
-def _spelled_out(claim: Statement, here: Statement) -> Statement:
-    """A claim with what it defines put in, where that is not defined here in the same way."""
-    foreign = tuple(d for d in claim.definitions if d not in here.definitions)
+def spelled_out(claim: Statement, kept: Sequence[Definition] = ()) -> Statement:
+    """A claim with what it defines put in, except for the definitions that are kept."""
+    foreign = tuple(d for d in claim.definitions if d not in kept)
     if not foreign or any(sort.is_history for d in foreign for sort in d.function.sorts):
         return claim
     rules = Normaliser(facts_of(replace(claim, assuming=(), standing=(), definitions=foreign)))
@@ -432,7 +433,7 @@ def _spelled_out(claim: Statement, here: Statement) -> Statement:
         right=rules.rewritten(claim.right),
         assuming=tuple(map(plain, claim.assuming)),
         standing=tuple(map(plain, claim.standing)),
-        definitions=tuple(d for d in claim.definitions if d in here.definitions),
+        definitions=tuple(d for d in claim.definitions if d in kept),
     )
 
 

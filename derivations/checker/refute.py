@@ -47,18 +47,22 @@ from derivations.checker.worlds import (
 
 @dataclass(frozen=True)
 class Effort:
-    """How many worlds are looked at: choices of sizes, at each of them in order and at random, then at random again."""
+    """How many worlds are looked at: choices of sizes, at each of them in order and at random, then at random again.
+
+    Once one is found, `minimise` cheaper ones of its sizes are tried, and `again` at each of the sizes one below.
+    """
 
     sizes: int = 40
     ordered: int = 40
     random: int = 15
     late: int = 150
     minimise: int = 250
+    again: int = 60
     largest: int = 6
 
 
 THOROUGH = Effort()
-DOUBLE_ENTRY = Effort(sizes=10, ordered=3, random=3, late=4)
+DOUBLE_ENTRY = Effort(sizes=10, ordered=3, random=3, late=4, minimise=60, again=0)
 
 
 @dataclass(frozen=True)
@@ -156,33 +160,54 @@ def _shrink(question: Question, found: Found) -> Found:
     return found
 
 
+Place = tuple[Sizes, list[Slot]]
+
+
 def _search(question: Question, effort: Effort, seed: int) -> Found | None:
-    """The first sizes, by their total, at which a failing world is found; the smallest such world of that total."""
+    """The smallest failing world of the first total size at which one is found, after a second look just below it."""
     draw = random.Random(seed)
+    places = _places(question, effort)
     best: Found | None = None
-    places: list[tuple[Sizes, list[Slot]]] = []
-    for sizes in sizes_in_order(question, effort.largest):
-        if best is not None and sum(map(_total, sizes)) > best.measure[0]:
-            return best
-        if len(places) >= effort.sizes:
+    for place in places:
+        if best is not None and _size(place) > best.measure[0]:
             break
-        if table_size(question, *sizes) > MAX_ENTRIES:
-            continue
-        parts = slots(question, *sizes)
-        places.append((sizes, parts))
-        found = _in_order(question, sizes, parts, effort.ordered)
-        found = found or _at_random(question, sizes, parts, effort.random, draw)
-        if found is not None:
-            found = _smallest(question, found, sizes, parts, effort)
-            best = found if best is None or found.measure < best.measure else best
-    if best is not None or not places:
-        return best
-    for _ in range(effort.late):
-        sizes, parts = places[int(draw.random() * len(places))]
-        found = _at_random(question, sizes, parts, 2, draw)
-        if found is not None:
-            return _smallest(question, found, sizes, parts, effort)
-    return None
+        found = _look(question, place, effort.ordered, effort.random, draw, effort)
+        best = found if best is None or (found is not None and found.measure < best.measure) else best
+    for _ in range(effort.late if places and best is None else 0):
+        best = best or _look(question, places[int(draw.random() * len(places))], 0, 2, draw, effort)
+    return None if best is None else _second_look(question, best, places, draw, effort)
+
+
+def _places(question: Question, effort: Effort) -> list[Place]:
+    """The choices of sizes, by their total, whose worlds are not too large, each with what is left to choose."""
+    fitting = (s for s in sizes_in_order(question, effort.largest) if table_size(question, *s) <= MAX_ENTRIES)
+    return [(sizes, slots(question, *sizes)) for sizes in islice(fitting, effort.sizes)]
+
+
+def _second_look(question: Question, best: Found, places: list[Place], draw: random.Random, effort: Effort) -> Found:
+    """Looks harder at the sizes one below, for as long as that finds something smaller."""
+    while effort.again:
+        below = [place for place in places if _size(place) == best.measure[0] - 1]
+        looked = (_look(question, place, effort.again, effort.again, draw, effort) for place in below)
+        smaller = min((found for found in looked if found is not None), key=lambda found: found.measure, default=None)
+        if smaller is None:
+            break
+        best = smaller
+    return best
+
+
+def _look(
+    question: Question, place: Place, ordered: int, at_random: int, draw: random.Random, effort: Effort
+) -> Found | None:
+    """The smallest failing world of one choice of sizes, if one is found among so many."""
+    sizes, parts = place
+    found = _in_order(question, sizes, parts, ordered) or _at_random(question, sizes, parts, at_random, draw)
+    return None if found is None else _smallest(question, found, sizes, parts, effort)
+
+
+def _size(place: Place) -> int:
+    (sizes, lengths), _ = place
+    return _total(sizes) + _total(lengths)
 
 
 def _total(numbers: dict[Sort, int]) -> int:
