@@ -189,7 +189,14 @@ def value_options(symbol: Function, order: int, exponential: bool) -> tuple[Opti
         tails = [known[:order]]
     else:
         tails = [[reals.real(s) for s in tail] for tail in product(slopes, repeat=order)]
-    options = {(_key(value), tuple(map(_key, tail))): _option([[value, *tail]]) for value in values for tail in tails}
+    # At an end of its domain, and θ inside its own, a quantity that may be differentiated stands still.
+    ends = [reals.real(end) for end in (lower, upper) if end is not None]
+    still = [[reals.ZERO] * order]
+    options = {
+        (_key(value), tuple(map(_key, tail))): _option([[value, *tail]])
+        for value in values
+        for tail in (still if symbol.slope is None and value in ends else tails)
+    }
     return tuple(sorted(options.values(), key=lambda o: (o.nonzero, o.weight)))
 
 
@@ -212,7 +219,9 @@ def law_options(n: int, positive: bool, order: int) -> tuple[Option, ...]:
 
 def _distributions(n: int, positive: bool) -> Iterator[tuple[Fraction, ...]]:
     least = 1 if positive else 0
-    for denominator in range(1, 7 if n <= 3 else max(5, n)):
+    # On many points: the corners, the middles of two, and the uniform law; there are too many others.
+    most = 6 if n <= 3 else max(4, n - 1) if n <= 6 else 2
+    for denominator in range(1, most + 1):
         for parts in _compositions(denominator, n, least):
             yield tuple(Fraction(part, denominator) for part in parts)
     if not any(True for _ in _compositions(n, n, 1)):

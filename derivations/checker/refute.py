@@ -9,7 +9,7 @@ found is shrunk. Zeros, ties and equal laws are always among the worlds. Proofs 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -166,11 +166,12 @@ Place = tuple[Sizes, list[Slot]]
 def _search(question: Question, effort: Effort, seed: int) -> Found | None:
     """The smallest failing world of the first total size at which one is found, after a second look just below it."""
     draw = random.Random(seed)
-    places = _places(question, effort)
+    places: list[Place] = []
     best: Found | None = None
-    for place in places:
+    for place in _places(question, effort):
         if best is not None and _size(place) > best.measure[0]:
             break
+        places.append(place)
         found = _look(question, place, effort.ordered, effort.random, draw, effort)
         best = found if best is None or (found is not None and found.measure < best.measure) else best
     for _ in range(effort.late if places and best is None else 0):
@@ -178,10 +179,11 @@ def _search(question: Question, effort: Effort, seed: int) -> Found | None:
     return None if best is None else _second_look(question, best, places, draw, effort)
 
 
-def _places(question: Question, effort: Effort) -> list[Place]:
+def _places(question: Question, effort: Effort) -> Iterator[Place]:
     """The choices of sizes, by their total, whose worlds are not too large, each with what is left to choose."""
     fitting = (s for s in sizes_in_order(question, effort.largest) if table_size(question, *s) <= MAX_ENTRIES)
-    return [(sizes, slots(question, *sizes)) for sizes in islice(fitting, effort.sizes)]
+    for sizes in islice(fitting, effort.sizes):
+        yield sizes, slots(question, *sizes)
 
 
 def _second_look(question: Question, best: Found, places: list[Place], draw: random.Random, effort: Effort) -> Found:
