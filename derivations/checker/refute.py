@@ -53,11 +53,11 @@ class Effort:
     """
 
     sizes: int = 40
-    ordered: int = 40
-    random: int = 15
+    ordered: int = 30
+    random: int = 12
     late: int = 150
-    minimise: int = 250
-    again: int = 60
+    minimise: int = 150
+    again: int = 30
     largest: int = 6
 
 
