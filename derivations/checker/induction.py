@@ -47,13 +47,13 @@ def history_sort(statement: Statement) -> Sort | None:
 def base(statement: Statement) -> Statement:
     """The statement at length 0."""
     sort = _required(statement)
-    return _advanced(statement, sort, None, keep_open=False)
+    return _advanced(statement, sort, stepping=False)
 
 
 def step(statement: Statement) -> Statement:
     """The statement at length t + 1."""
     sort = _required(statement)
-    return _advanced(statement, sort, sort.index("h"), keep_open=True)
+    return _advanced(statement, sort, stepping=True)
 
 
 def hypothesis(statement: Statement) -> Hypothesis:
@@ -71,16 +71,16 @@ def _required(statement: Statement) -> Sort:
     return sort
 
 
-def _advanced(statement: Statement, sort: Sort, prefix: Index | None, keep_open: bool) -> Statement:
+def _advanced(statement: Statement, sort: Sort, stepping: bool) -> Statement:
     taken = frozenset(statement.free)
     for term in statement.terms:
         taken |= bound_indices(term)
     mapping = {}
     for index in (i for i in statement.free if i.sort == sort):
-        path = _path(sort, index if prefix is not None else None, taken)
+        path = _path(sort, index if stepping else None, taken)
         taken |= set(path.items)
         mapping[index] = path
-    move = Mover(statement.recursions, sort, stepping=prefix is not None)
+    move = Mover(statement.recursions, sort, stepping=stepping)
     left, right = (move(substitute(side, mapping)) for side in (statement.left, statement.right))
     return replace(statement, left=left, right=right)
 

@@ -160,11 +160,6 @@ def compare(x: Real, y: Real) -> int | None:
     return sign(subtract(x, y))
 
 
-def is_exact(x: Real) -> bool:
-    """Whether the value is held exactly, not as a ball."""
-    return type(x) is not arb
-
-
 def fraction(x: Real) -> Fraction | None:
     """The value as a Fraction, where it is rational."""
     return Fraction(int(x.p), int(x.q)) if type(x) is fmpq else None

@@ -179,7 +179,6 @@ NONNEGATIVE = Domain(lower=_ZERO)
 UNIT = Domain(lower=_ZERO, upper=_ONE)
 OPEN_UNIT = Domain(lower=_ZERO, upper=_ONE, lower_open=True, upper_open=True)
 HALF_OPEN_UNIT = Domain(lower=_ZERO, upper=_ONE, lower_open=True)
-DISCOUNT = UNIT
 
 
 @dataclass(frozen=True, eq=False)

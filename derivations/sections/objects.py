@@ -72,7 +72,6 @@ a, b = A.indices("a b")
 
 dynamics = law("P", S, given=[H])
 actor = law("π", A, given=[H, S], positive=True, depends=True)
-step_reward = function("r", H, S, A)
 
 
 def score(probability: Apply) -> Term:
