@@ -82,7 +82,7 @@ class Ledger:
         self._verdicts: dict[str, Verdict] = {}
         self._records: dict[str, Record] = {}
         self._keys: dict[str, str | None] = {}
-        self._new_keys: set[str] = set()
+        self._looked_up: set[str] = set()
         self._open: list[str] = []
 
     @cached_property
@@ -133,11 +133,16 @@ class Ledger:
         entry = self.entry(identifier)
         if not isinstance(entry, Assertion):
             return NOT_MEASURED_YET if isinstance(entry, Measured) else IS_DEFINITION
-        if identifier not in self._records and self.store is not None:
+        if self.store is not None and identifier not in self._records and identifier not in self._looked_up:
+            self._looked_up.add(identifier)
             kept = self._kept(entry, self.store)
             if kept is not None:
                 self._records[identifier] = kept
         return self._records.get(identifier)
+
+    def take(self, identifier: str, record: Record) -> None:
+        """Takes up a record without keeping it."""
+        self._records.setdefault(identifier, record)
 
     def note(self, identifier: str, record: Record) -> None:
         """Takes up what this checker said of an assertion, here or in another process of this run, and keeps it."""
@@ -145,7 +150,6 @@ class Ledger:
         if self.store is not None and not record.kept:
             key = self.key(identifier)
             if key is not None:
-                self._new_keys.add(key)
                 self.store.put(key, record)
 
     def _kept(self, assertion: Assertion, store: Store) -> Record | None:
@@ -157,8 +161,7 @@ class Ledger:
         if kept.world is not None and not fails_again(assertion.formal, kept):
             store.discard(key)
             return None
-        # Two assertions of one content: the second has its result from this run.
-        return replace(kept, kept=key not in self._new_keys)
+        return kept
 
     def key(self, identifier: str) -> str | None:
         """The content key of an assertion: of what it is and of everything that it rests on."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from derivations.checker.errors import BadInput, DerivationsError
+from derivations.checker.errors import BadInput
 from derivations.cli import records, screen
 
 if TYPE_CHECKING:
@@ -33,10 +34,16 @@ if TYPE_CHECKING:
     help="Judge a whole section, such as IV; may be repeated.",
 )
 @click.option("--json", "given", metavar="PATH", help="Write what was found as JSON; - is standard output.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many processes; else one a core.")
 @click.option("--fresh", is_flag=True, help="Judge everything anew; ignore the results that are kept.")
 @click.pass_context
 def command(
-    ctx: click.Context, ids: tuple[str, ...], sections: tuple[str, ...], given: str | None, fresh: bool
+    ctx: click.Context,
+    ids: tuple[str, ...],
+    sections: tuple[str, ...],
+    given: str | None,
+    jobs: int | None,
+    fresh: bool,
 ) -> None:
     """Judge claims: those named, those of the sections named, or all of them.
 
@@ -46,7 +53,7 @@ def command(
     to_stdout = given == "-"
     path = None if given is None or to_stdout else records.destination(given)
     ledger = screen.all_claims(fresh=fresh)
-    run = judged(ledger, chosen(ledger, ids, sections))
+    run = judged(ledger, chosen(ledger, ids, sections), jobs)
     if to_stdout:
         click.echo(records.as_json(run.findings))
     try:
@@ -117,29 +124,32 @@ class Run:
         return 0 if all(row.as_stated for row in self.rows) else screen.NOT_AS_STATED
 
 
-def judged(ledger: Ledger, claims: Sequence[Claim]) -> Run:
-    """Judges claim after claim. Ctrl-C ends it early, with the claims that are finished."""
+def judged(ledger: Ledger, claims: Sequence[Claim], jobs: int | None = None) -> Run:
+    """Judges claims over the cores. Ctrl-C ends it early, with the claims that are finished."""
+    from derivations.judging import judge_all
+
     run = Run(claims)
     started = time.perf_counter()
+    bar = _progress()
+    task = bar.add_task("", total=len(claims))
+
+    def at_work(claim: str) -> None:
+        done = sum(_is_finished(ledger, claim) for claim in claims)
+        bar.update(task, description=claim, completed=done, refresh=True)
+
     try:
-        with _progress() as bar:
-            task = bar.add_task("", total=len(claims))
-            for claim in claims:
-                bar.update(task, description=claim.id, refresh=True)
-                run.findings.append(_find(ledger, claim))
-                bar.advance(task)
+        with closing(judge_all(ledger, claims, jobs=jobs, started=at_work)) as finished, bar:
+            for _ in finished:
+                pass
     except KeyboardInterrupt:
         run.interrupted = True
+    run.findings = [ledger.find(claim) for claim in claims if not run.interrupted or _is_finished(ledger, claim)]
     run.seconds = time.perf_counter() - started
     return run
 
 
-def _find(ledger: Ledger, claim: Claim) -> Finding:
-    try:
-        return ledger.find(claim)
-    except DerivationsError as error:
-        error.add_note(claim.id)
-        raise
+def _is_finished(ledger: Ledger, claim: Claim) -> bool:
+    return all(ledger.known(entry.id) is not None for entry in claim.entries)
 
 
 def _progress() -> Progress:
