@@ -252,6 +252,16 @@ class Ledger:
                 self._collect(name, found)
         found[identifier] = assertion
 
+    def reached(self, identifiers: Iterable[str]) -> list[str]:
+        """These assertions and all that their verdicts rest on, the nearer ones first."""
+        found: dict[str, None] = {}
+        waiting = list(identifiers)
+        for identifier in waiting:
+            if identifier not in found:
+                found[identifier] = None
+                waiting += self.record(identifier).uses
+        return list(found)
+
     def graph(self) -> Iterator[tuple[str, str]]:
         """The pairs (claim, claim it uses) of what has been found."""
         for identifier in dict.fromkeys([*self._verdicts, *self._records]):

@@ -99,21 +99,10 @@ def _beyond_the_checker(console: Console, entry: Entry, record: Record) -> None:
 
 def _foundations(console: Console, ledger: Ledger, identifiers: Sequence[str]) -> None:
     """The lemmas that the verdicts use, those that these use, and every axiom among them."""
-    reached = _reached(ledger, identifiers)
+    reached = ledger.reached(identifiers)
     lemmas = [identifier for identifier in reached if identifier not in identifiers]
     axioms = list(dict.fromkeys(axiom for identifier in reached for axiom in ledger.record(identifier).axioms))
     told = [f"lemma {name}: {ledger.assertions[name].words} ({ledger.record(name).status})" for name in lemmas]
     told += [f"axiom: {axiom}" for axiom in axioms]
     console.print()
     _told(console, "rests on", "\n".join(told or ["no lemma and no axiom"]))
-
-
-def _reached(ledger: Ledger, identifiers: Sequence[str]) -> list[str]:
-    found: dict[str, None] = {}
-    waiting = list(identifiers)
-    while waiting:
-        identifier = waiting.pop(0)
-        if identifier not in found:
-            found[identifier] = None
-            waiting += ledger.record(identifier).uses
-    return list(found)
