@@ -21,6 +21,7 @@ from derivations.checker.terms import (
     Function,
     Index,
     Path,
+    Sort,
     Term,
     children,
     free_indices,
@@ -64,18 +65,24 @@ class Question:
         self.open = tuple(a for a in assumptions if _open_indices(a))
         self.reach = _reach(statement)
         self.solved = tuple(_solved(a) for a in assumptions)
+        self.admitted = 0  # worlds that were looked at and in which everything assumed holds
 
     def counterexample(self, world: World) -> World | None:
         """The world with the free indices at which the statement fails in it, or None."""
+        admitted = False
         try:
             if not all(_assumption_holds(a, world) for a in self.closed):
                 return None
             for at in free_assignments(self.statement.free, world):
                 here = replace(world, indices=at, _kept=world._kept, _pinned=world._pinned)
-                if all(_assumption_holds(a, here) for a in self.open) and self._fails(here):
+                if not all(_assumption_holds(a, here) for a in self.open):
+                    continue
+                if self._fails(here):
                     return here
+                admitted = True
         except Undetermined:
             return None
+        self.admitted += admitted
         return None
 
     def _fails(self, world: World) -> bool:
@@ -189,11 +196,15 @@ def _assumption_holds(assumption: Assumption, world: World) -> bool:
     """Whether an assumption certainly holds in a world; on histories, at every length."""
     if not isinstance(assumption, Hypothesis):
         return True
-    sorts = {s for t in assumption.terms for f in functions(t) for s in f.sorts if s.is_history}
     worlds = [world]
-    for sort in sorts:
+    for sort in _history_sorts(assumption):
         worlds = [w.at_length(sort, k) for w in worlds for k in range(w.lengths[sort] + 1)]
     return all(_holds_here(assumption, w) for w in worlds)
+
+
+@lru_cache(maxsize=10_000)
+def _history_sorts(assumption: Hypothesis) -> frozenset[Sort]:
+    return frozenset(s for t in assumption.terms for f in functions(t) for s in f.sorts if s.is_history)
 
 
 def _holds_here(assumption: Hypothesis, world: World) -> bool:

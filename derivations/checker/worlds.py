@@ -265,12 +265,12 @@ def _inverse(x: Jet, node: Term) -> Jet:
 
 
 @lru_cache(maxsize=10_000)
-def _rational(value: Fraction) -> Real:
-    return reals.real(value)
+def _rational(node: Number) -> Real:
+    return reals.real(node.value)
 
 
 def _number(node: Number, world: World, environment: Environment, order: int) -> Jet:
-    return _constant(_rational(node.value), order)
+    return _constant(_rational(node), order)
 
 
 def _element(argument: Argument, environment: Environment) -> Element:

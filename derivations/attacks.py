@@ -1,0 +1,211 @@
+"""The attack on the proved claims: their false neighbours, over the cores, and what became of each.
+
+A mutant is tried with every engine that the claim itself had, with its lemmas, and with the claim as a lemma: a weaker
+inequality follows from the claim, and is then another truth that a person can look at. Whatever is proved is looked at in a
+thousand worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+
+from derivations.checker.mutate import (
+    ALSO_TRUE,
+    REFUTED,
+    UNKNOWN,
+    WRONGLY_PROVED,
+    Mutant,
+    Proposal,
+    Prover,
+    Trial,
+    attack,
+    mutants,
+)
+from derivations.checker.proof import ByCalculation, Derivation, lemma, prove
+from derivations.checker.refute import Counterexample, fails_in
+from derivations.checker.statement import Statement
+from derivations.checker.worlds import World
+from derivations.ledger import Ledger
+from derivations.parallel import processes_for, spread
+from derivations.records import Record
+from derivations.sections.claim import Assertion, Claim
+
+PIECES = 6  # each assertion's mutants are dealt out, so that no process is left with a long one at the end
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one mutant, in words."""
+
+    number: int
+    change: str
+    outcome: str
+    statement: str
+    why: str
+    worlds: int
+
+
+@dataclass
+class Toll:
+    """What became of the mutants of one assertion."""
+
+    id: str
+    fates: list[Fate] = field(default_factory=list)
+
+    def count(self, outcome: str) -> int:
+        """How many came to this."""
+        return sum(fate.outcome == outcome for fate in self.fates)
+
+    def of(self, outcome: str) -> list[Fate]:
+        """Those that came to this, in their order."""
+        return [fate for fate in sorted(self.fates, key=lambda f: f.number) if fate.outcome == outcome]
+
+    def as_object(self) -> dict[str, str | int]:
+        """The counts, as JSON has them."""
+        counts = {outcome.replace(" ", "_"): self.count(outcome) for outcome in OUTCOMES}
+        return {"id": self.id, "mutants": len(self.fates), **counts}
+
+
+OUTCOMES = (REFUTED, ALSO_TRUE, UNKNOWN, WRONGLY_PROVED)
+
+Piece = tuple[str, int]
+
+
+class Attacker:
+    """Attacks one piece of one assertion, with the records of its lemmas, in whatever process it is called."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._mutants = lru_cache(maxsize=4)(self._mutants_of)
+
+    def __call__(self, piece: Piece, records: dict[str, Record]) -> list[Fate]:
+        """What becomes of every PIECES-th mutant of an assertion."""
+        identifier, start = piece
+        for name, record in records.items():
+            self.ledger.take(name, record)
+        assertion = self.ledger.assertions[identifier]
+        provers, proposals = provers_for(assertion, self.ledger), proposals_of(assertion)
+        dealt = list(enumerate(self._mutants(identifier)))[start::PIECES]
+        return [_fate(number, attack(mutant, provers, proposals)) for number, mutant in dealt]
+
+    def _mutants_of(self, identifier: str) -> tuple[Mutant, ...]:
+        return tuple(mutants(self.ledger.lemma(identifier)))
+
+    def __reduce__(self) -> tuple[Callable[[], Attacker], tuple[()]]:
+        # As judging.Judge: a process that is not forked makes the claims anew.
+        return _anew, ()
+
+
+def _anew() -> Attacker:
+    return Attacker(Ledger())
+
+
+def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
+    """Every way to prove a mutant of an assertion: the assertion's own, no help at all, and the assertion itself."""
+    found: list[Prover] = [prove]
+    if assertion.prover is not None:
+        found.insert(0, assertion.prover)
+    elif assertion.argument is not None and not isinstance(assertion.argument, Derivation):
+        # A derivation leads to its own statement and to no other.
+        found.insert(0, partial(prove, argument=assertion.argument, lemmas=ledger.lemma))
+    # From an equation nothing follows but what the rules make of it.
+    if isinstance(assertion.formal.relation, str) and assertion.formal.relation != "=" and not assertion.formal.exists:
+        found.append(partial(prove, argument=ByCalculation((lemma(assertion.id),)), lemmas=ledger.lemma))
+    return found
+
+
+def proposals_of(assertion: Assertion) -> list[Proposal]:
+    """The counterexamples that were proposed for an assertion, to be tried on its mutants."""
+    return [
+        *(partial(_fails_in, world=world) for world in assertion.worlds),
+        *(instance.evaluate for instance in assertion.instances),
+    ]
+
+
+def _fails_in(given: Statement, world: World) -> Counterexample | None:
+    return fails_in(given, world)
+
+
+def _fate(number: int, trial: Trial) -> Fate:
+    # A refuted mutant is what is expected of it; only the others are looked at.
+    shown = "" if trial.outcome == REFUTED else repr(trial.mutant.statement)
+    return Fate(number, trial.mutant.change, trial.outcome, shown, _why(trial), trial.worlds)
+
+
+def _why(trial: Trial) -> str:
+    """The proof, the counterexample, or why there is neither."""
+    if trial.outcome == REFUTED:
+        return ""
+    told = []
+    found = trial.counterexample
+    if found is not None:
+        told += [f"left = {found.left}, right = {found.right}", repr(found.world)]
+    if trial.proof is not None:
+        told.append(f"by {trial.proof.method}")
+        told += [f"{s.left!r} {s.relation} {s.right!r}  ({s.reason}: {s.method})" for s in trial.proof.steps]
+    return "\n".join([*told, *([trial.reason] if trial.reason else [])])
+
+
+def targets(ledger: Ledger, claims: Iterable[Claim]) -> list[str]:
+    """The assertions of these claims that hold: claims, parts and corrections. They are judged before."""
+    return [a.id for claim in claims for a in claim.assertions if ledger.record(a.id).holds]
+
+
+def attack_all(
+    ledger: Ledger,
+    identifiers: Sequence[str],
+    *,
+    jobs: int | None = None,
+    started: Callable[[str], None] = lambda identifier: None,
+) -> Generator[tuple[str, list[Fate]], None, None]:
+    """Attacks assertions that hold, piece by piece, in the order in which the pieces are finished."""
+    pieces: list[Piece] = [(identifier, start) for identifier in identifiers for start in range(PIECES)]
+
+    def records_for(piece: Piece) -> dict[str, Record]:
+        return {name: ledger.record(name) for name in (piece[0], *ledger.assertions[piece[0]].lemmas)}
+
+    answers = spread(
+        dict.fromkeys(pieces, ()),
+        Attacker(ledger),
+        records_for,
+        processes=processes_for(len(pieces), jobs),
+        started=lambda piece: started(piece[0]),
+    )
+    return _named(answers)
+
+
+def _named(answers: Generator[tuple[Piece, list[Fate]], None, None]) -> Generator[tuple[str, list[Fate]], None, None]:
+    with closing(answers):
+        for (identifier, _), fates in answers:
+            yield identifier, fates
+
+
+# --- for a person to review -----------------------------------------------------------------------------------------
+
+GROUPS = (
+    (WRONGLY_PROVED, "Proved, and with a counterexample: a fault of the checker"),
+    (UNKNOWN, "Neither proved nor refuted"),
+    (ALSO_TRUE, "Proved, and without a counterexample: other truths"),
+)
+
+
+def review(tolls: Sequence[Toll]) -> str:
+    """Everything that was not refuted, with its proof, as Markdown."""
+    lines = ["# Mutants that were not refuted", ""]
+    for outcome, title in GROUPS:
+        lines += [f"## {title} ({sum(toll.count(outcome) for toll in tolls)})", ""]
+        for toll in tolls:
+            for fate in toll.of(outcome):
+                lines += [f"### {toll.id}, mutant {fate.number}: {fate.change}", "", *_block(fate.statement)]
+                lines += [*_block(fate.why), f"No counterexample in {fate.worlds} worlds.", ""]
+    return "\n".join(lines)
+
+
+def _block(text: str) -> list[str]:
+    return ["```text", text, "```", ""] if text else []
+
+
+__all__ = ["OUTCOMES", "Attacker", "Fate", "Toll", "attack_all", "proposals_of", "provers_for", "review", "targets"]
