@@ -8,16 +8,14 @@ thousand worlds.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import partial
 
 from derivations.checker.mutate import (
     ALSO_TRUE,
     REFUTED,
     UNKNOWN,
     WRONGLY_PROVED,
-    Mutant,
     Proposal,
     Prover,
     Trial,
@@ -33,14 +31,13 @@ from derivations.parallel import processes_for, spread
 from derivations.records import Record
 from derivations.sections.claim import Assertion, Claim
 
-PIECES = 6  # each assertion's mutants are dealt out, so that no process is left with a long one at the end
+MOST = 10  # mutants of an assertion, unless others are asked for
 
 
 @dataclass(frozen=True)
 class Fate:
     """What became of one mutant, in words."""
 
-    number: int
     change: str
     outcome: str
     statement: str
@@ -48,12 +45,12 @@ class Fate:
     worlds: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Toll:
     """What became of the mutants of one assertion."""
 
     id: str
-    fates: list[Fate] = field(default_factory=list)
+    fates: tuple[Fate, ...]
 
     def count(self, outcome: str) -> int:
         """How many came to this."""
@@ -61,7 +58,7 @@ class Toll:
 
     def of(self, outcome: str) -> list[Fate]:
         """Those that came to this, in their order."""
-        return [fate for fate in sorted(self.fates, key=lambda f: f.number) if fate.outcome == outcome]
+        return [fate for fate in self.fates if fate.outcome == outcome]
 
     def as_object(self) -> dict[str, str | int]:
         """The counts, as JSON has them."""
@@ -71,36 +68,30 @@ class Toll:
 
 OUTCOMES = (REFUTED, ALSO_TRUE, UNKNOWN, WRONGLY_PROVED)
 
-Piece = tuple[str, int]
-
 
 class Attacker:
-    """Attacks one piece of one assertion, with the records of its lemmas, in whatever process it is called."""
+    """Attacks one assertion, with the records of its lemmas, in whatever process it is called."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, most: int | None) -> None:
         self.ledger = ledger
-        self._mutants = lru_cache(maxsize=4)(self._mutants_of)
+        self.most = most
 
-    def __call__(self, piece: Piece, records: dict[str, Record]) -> list[Fate]:
-        """What becomes of every PIECES-th mutant of an assertion."""
-        identifier, start = piece
+    def __call__(self, identifier: str, records: dict[str, Record]) -> Toll:
+        """What becomes of the mutants of an assertion."""
         for name, record in records.items():
             self.ledger.take(name, record)
         assertion = self.ledger.assertions[identifier]
         provers, proposals = provers_for(assertion, self.ledger), proposals_of(assertion)
-        dealt = list(enumerate(self._mutants(identifier)))[start::PIECES]
-        return [_fate(number, attack(mutant, provers, proposals)) for number, mutant in dealt]
+        tried = mutants(self.ledger.lemma(identifier), self.most, seed=identifier)
+        return Toll(identifier, tuple(_fate(attack(mutant, provers, proposals)) for mutant in tried))
 
-    def _mutants_of(self, identifier: str) -> tuple[Mutant, ...]:
-        return tuple(mutants(self.ledger.lemma(identifier)))
-
-    def __reduce__(self) -> tuple[Callable[[], Attacker], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[int | None], Attacker], tuple[int | None]]:
         # As judging.Judge: a process that is not forked makes the claims anew.
-        return _anew, ()
+        return _anew, (self.most,)
 
 
-def _anew() -> Attacker:
-    return Attacker(Ledger())
+def _anew(most: int | None) -> Attacker:
+    return Attacker(Ledger(), most)
 
 
 def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
@@ -129,10 +120,10 @@ def _fails_in(given: Statement, world: World) -> Counterexample | None:
     return fails_in(given, world)
 
 
-def _fate(number: int, trial: Trial) -> Fate:
+def _fate(trial: Trial) -> Fate:
     # A refuted mutant is what is expected of it; only the others are looked at.
     shown = "" if trial.outcome == REFUTED else repr(trial.mutant.statement)
-    return Fate(number, trial.mutant.change, trial.outcome, shown, _why(trial), trial.worlds)
+    return Fate(trial.mutant.change, trial.outcome, shown, _why(trial), trial.worlds)
 
 
 def _why(trial: Trial) -> str:
@@ -158,29 +149,22 @@ def attack_all(
     ledger: Ledger,
     identifiers: Sequence[str],
     *,
+    most: int | None = MOST,
     jobs: int | None = None,
     started: Callable[[str], None] = lambda identifier: None,
-) -> Generator[tuple[str, list[Fate]], None, None]:
-    """Attacks assertions that hold, piece by piece, in the order in which the pieces are finished."""
-    pieces: list[Piece] = [(identifier, start) for identifier in identifiers for start in range(PIECES)]
+) -> Generator[tuple[str, Toll], None, None]:
+    """Attacks assertions that hold, each by `most` mutants, in the order in which they are finished."""
 
-    def records_for(piece: Piece) -> dict[str, Record]:
-        return {name: ledger.record(name) for name in (piece[0], *ledger.assertions[piece[0]].lemmas)}
+    def records_for(identifier: str) -> dict[str, Record]:
+        return {name: ledger.record(name) for name in (identifier, *ledger.assertions[identifier].lemmas)}
 
-    answers = spread(
-        dict.fromkeys(pieces, ()),
-        Attacker(ledger),
+    return spread(
+        dict.fromkeys(identifiers, ()),
+        Attacker(ledger, most),
         records_for,
-        processes=processes_for(len(pieces), jobs),
-        started=lambda piece: started(piece[0]),
+        processes=processes_for(len(identifiers), jobs),
+        started=started,
     )
-    return _named(answers)
-
-
-def _named(answers: Generator[tuple[Piece, list[Fate]], None, None]) -> Generator[tuple[str, list[Fate]], None, None]:
-    with closing(answers):
-        for (identifier, _), fates in answers:
-            yield identifier, fates
 
 
 # --- for a person to review -----------------------------------------------------------------------------------------
@@ -199,7 +183,7 @@ def review(tolls: Sequence[Toll]) -> str:
         lines += [f"## {title} ({sum(toll.count(outcome) for toll in tolls)})", ""]
         for toll in tolls:
             for fate in toll.of(outcome):
-                lines += [f"### {toll.id}, mutant {fate.number}: {fate.change}", "", *_block(fate.statement)]
+                lines += [f"### {toll.id}, {fate.change}", "", *_block(fate.statement)]
                 lines += [*_block(fate.why), f"No counterexample in {fate.worlds} worlds.", ""]
     return "\n".join(lines)
 

@@ -10,11 +10,13 @@ A mutant that is proved and has no counterexample is another truth. One that is 
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from itertools import combinations
+from functools import partial
+from itertools import combinations, zip_longest
 from math import prod
 
 from derivations.checker.doubt import doubt
@@ -36,7 +38,6 @@ from derivations.checker.terms import (
     Multiply,
     Number,
     Power,
-    Recursion,
     Size,
     Sum,
     Term,
@@ -49,6 +50,8 @@ from derivations.checker.terms import (
 )
 from derivations.checker.wellformed import require
 
+Making = Callable[[], Term]
+
 REFUTED, ALSO_TRUE, UNKNOWN, WRONGLY_PROVED = "refuted", "also true", "unknown", "wrongly proved"
 
 
@@ -60,24 +63,61 @@ class Mutant:
     statement: Statement
 
 
-def mutants(given: Statement) -> Iterator[Mutant]:
-    """Every neighbour of a statement that has a meaning; each once, the statement itself left out.
+def mutants(given: Statement, most: int | None = None, seed: str = "") -> Iterator[Mutant]:
+    """Every neighbour of a statement that has a meaning, each once, the statement itself left out; or `most` of them.
 
     What it defines is put in first, so that slips inside a definition are among them. Two that differ in the order of
-    terms and factors only are one, such as 2f·g and f·2g.
+    terms and factors only are one, such as 2f·g and f·2g. Where there are more than `most`, the kinds of change take turns.
     """
     given = spelled_out(given)
+    changes = list(_changes(given))
     seen = {_likeness(given)}
-    for change, changed in _changed_statements(given):
-        likeness = _likeness(changed)
-        if likeness in seen:
-            continue
-        seen.add(likeness)
+    found = 0
+    for change in changes if most is None else _dealt(changes, random.Random(seed)):
+        if found == most:
+            return
         try:
+            changed = change.made()
+            likeness = _likeness(changed)
+            if likeness in seen:
+                continue
+            seen.add(likeness)
             require(changed)
         except DerivationsError:
             continue
-        yield Mutant(change, changed)
+        found += 1
+        yield Mutant(change.words, changed)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a statement: its kind, in words where it is made, and how; it may turn out to have no meaning."""
+
+    kind: str
+    place: str
+    made: Callable[[], Statement]
+
+    @property
+    def words(self) -> str:
+        """The kind and the place."""
+        return f"{self.place}: {self.kind}" if self.place else self.kind
+
+
+def _dealt(changes: Sequence[Change], draw: random.Random) -> Iterator[Change]:
+    """The changes in turns: one of each kind at each place, then a second one of each, as chance has it."""
+    groups: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        exchanged = " for " in change.kind and change.kind not in EXTREMA
+        groups.setdefault(("exchanged" if exchanged else change.kind, change.place), []).append(change)
+    piles = list(groups.values())
+    draw.shuffle(piles)
+    for pile in piles:
+        draw.shuffle(pile)
+    for turn in zip_longest(*piles):
+        yield from (change for change in turn if change is not None)
+
+
+EXTREMA = ("max for min", "min for max")
 
 
 def _likeness(given: Statement) -> Hashable:
@@ -114,51 +154,40 @@ def _flat(node: Term) -> Iterator[Term]:
             yield part
 
 
-def _changed_statements(given: Statement) -> Iterator[tuple[str, Statement]]:
+def _changes(given: Statement) -> Iterator[Change]:
     kinds = _kinds(given)
     for side in ("left", "right"):
-        for change, changed in _changed_terms(getattr(given, side), given.free, kinds):
-            made = _made(given, side, changed)
-            if made is not None:
-                yield f"{side}: {change}", made
+        for kind, made in _changed_terms(getattr(given, side), given.free, kinds):
+            yield Change(kind, side, partial(_with_side, given, side, made))
     for place, rule in enumerate(given.recursions):
-        yield from _changed_recursions(given, place, rule, kinds)
-    for kind in ("assuming", "standing"):
-        for assumption in getattr(given, kind):
-            left = tuple(other for other in getattr(given, kind) if other != assumption)
-            yield f"dropped: {assumption.name}", replace(given, **{kind: left})  # type: ignore[arg-type]
+        for part, scope in (("start", rule.start_indices), ("step", (rule.history, *rule.step_indices))):
+            for kind, made in _changed_terms(getattr(rule, part), scope, kinds):
+                yield Change(kind, f"{rule.function.name}, {part}", partial(_with_rule, given, place, part, made))
+    for role in ("assuming", "standing"):
+        for assumption in getattr(given, role):
+            others = tuple(other for other in getattr(given, role) if other != assumption)
+            yield Change(f"dropped: {assumption.name}", "", partial(replace, given, **{role: others}))
     for first, second in combinations([f for f in given.functions if len(kinds[f]) > 1], 2):
         if second in kinds[first]:
             for side in ("left", "right"):
-                swapped = _swapped(getattr(given, side), first, second)
-                made = None if swapped is None else _made(given, side, swapped)
-                if made is not None:
-                    yield f"{side}: {first.name} and {second.name} swapped", made
+                if {first, second} <= functions(getattr(given, side)):
+                    made = partial(_swapped, getattr(given, side), first, second)
+                    kind = f"{first.name} and {second.name} swapped"
+                    yield Change(kind, side, partial(_with_side, given, side, made))
     if given.relation in ("≤", "≥", "<", ">"):
         assert isinstance(given.relation, str)
-        yield "the relation turned round", replace(given, relation=CONVERSE[given.relation])
+        yield Change("the relation turned round", "", partial(replace, given, relation=CONVERSE[given.relation]))
 
 
-def _changed_recursions(
-    given: Statement, place: int, rule: Recursion, kinds: dict[Function, tuple[Function, ...]]
-) -> Iterator[tuple[str, Statement]]:
+def _with_side(given: Statement, side: str, made: Making) -> Statement:
+    return replace(given, left=made()) if side == "left" else replace(given, right=made())
+
+
+def _with_rule(given: Statement, place: int, part: str, made: Making) -> Statement:
     """Slips in the equation of a function of histories."""
-    scopes = {"start": rule.start_indices, "step": (rule.history, *rule.step_indices)}
-    for part, scope in scopes.items():
-        for change, changed in _changed_terms(getattr(rule, part), scope, kinds):
-            try:
-                other = replace(rule, **{part: changed})  # type: ignore[arg-type]
-                rules = (*given.recursions[:place], other, *given.recursions[place + 1 :])
-                yield f"{rule.function.name}, {part}: {change}", replace(given, recursions=rules)
-            except DerivationsError:
-                continue
-
-
-def _made(given: Statement, side: str, changed: Term) -> Statement | None:
-    try:
-        return replace(given, left=changed) if side == "left" else replace(given, right=changed)
-    except DerivationsError:
-        return None
+    rule = given.recursions[place]
+    other = replace(rule, start=made()) if part == "start" else replace(rule, step=made())
+    return replace(given, recursions=(*given.recursions[:place], other, *given.recursions[place + 1 :]))
 
 
 def _kinds(given: Statement) -> dict[Function, tuple[Function, ...]]:
@@ -170,18 +199,25 @@ def _kinds(given: Statement) -> dict[Function, tuple[Function, ...]]:
 
 def _changed_terms(
     node: Term, scope: tuple[Index, ...], kinds: dict[Function, tuple[Function, ...]]
-) -> Iterator[tuple[str, Term]]:
-    yield from _changed_here(node, scope, kinds)
+) -> Iterator[tuple[str, Making]]:
+    """The changes in a term, each with what makes the changed one: most are never asked for."""
+    for kind, changed in _changed_here(node, scope, kinds):
+        yield kind, partial(_itself, changed)
     inside = (*scope, *bound_here(node))
-    parts = children(node)
-    for k, child in enumerate(parts):
+    for k, child in enumerate(children(node)):
         if k == 0 and isinstance(node, Expectation):
             continue
-        for change, changed in _changed_terms(child, inside, kinds):
-            try:
-                yield change, rebuild(node, (*parts[:k], changed, *parts[k + 1 :]))
-            except DerivationsError:
-                continue
+        for kind, made in _changed_terms(child, inside, kinds):
+            yield kind, partial(_rebuilt, node, k, made)
+
+
+def _itself(node: Term) -> Term:
+    return node
+
+
+def _rebuilt(node: Term, place: int, made: Making) -> Term:
+    parts = children(node)
+    return rebuild(node, (*parts[:place], made(), *parts[place + 1 :]))
 
 
 def _changed_here(
@@ -239,17 +275,12 @@ def _upside_down(parts: tuple[Term, ...]) -> Iterator[tuple[str, Term]]:
                 yield "a ratio upside down", Multiply(tuple(turned.get(n, p) for n, p in enumerate(parts)))
 
 
-def _swapped(node: Term, first: Function, second: Function) -> Term | None:
-    """A term with two functions swapped throughout; None where only one of them occurs, or the swap has no meaning."""
-    if not {first, second} <= functions(node):
-        return None
+def _swapped(node: Term, first: Function, second: Function) -> Term:
+    """A term with two functions swapped throughout."""
     indices = tuple(Index(Made(f"·{k}"), sort) for k, sort in enumerate(first.sorts))
-    try:
-        return substitute_functions(
-            node, {first: (indices, Apply(second, indices)), second: (indices, Apply(first, indices))}
-        )
-    except DerivationsError:
-        return None
+    return substitute_functions(
+        node, {first: (indices, Apply(second, indices)), second: (indices, Apply(first, indices))}
+    )
 
 
 # --- the attack -----------------------------------------------------------------------------------------------------

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 @click.option("--section", "sections", multiple=True, metavar="SECTION", help="A whole section; may be repeated.")
 @click.option("--json", "given", metavar="PATH", help="Write the counts as JSON; - is standard output.")
 @click.option("--review", "reviewed", metavar="PATH", help="Write what was not refuted, with proofs, as Markdown.")
+@click.option(
+    "--mutants",
+    "most",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many of each claim, the kinds of change in turns; 0 for all.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many processes; else one a core.")
 @click.pass_context
 def command(
@@ -33,6 +42,7 @@ def command(
     sections: tuple[str, ...],
     given: str | None,
     reviewed: str | None,
+    most: int,
     jobs: int | None,
 ) -> None:
     """Attack the checker: change each claim that holds a little, and see what it says of the change.
@@ -45,7 +55,7 @@ def command(
     review_path = None if reviewed is None else records.destination(reviewed, "--review")
     ledger = screen.all_claims()
     judging = verify.judged(ledger, verify.chosen(ledger, ids, sections), jobs)
-    run = Attack() if judging.interrupted else attacked(ledger, judging, jobs)
+    run = Attack() if judging.interrupted else attacked(ledger, judging, most or None, jobs)
     run.interrupted |= judging.interrupted
     if to_stdout:
         click.echo(as_json(run.tolls))
@@ -83,30 +93,27 @@ class Attack:
         return screen.INTERRUPTED if self.interrupted else 0
 
 
-def attacked(ledger: Ledger, judging: verify.Run, jobs: int | None = None) -> Attack:
-    """Attacks every assertion that holds, over the cores."""
-    from derivations.attacks import PIECES, Toll, attack_all, targets
+def attacked(ledger: Ledger, judging: verify.Run, most: int | None = None, jobs: int | None = None) -> Attack:
+    """Attacks every assertion that holds, over the cores. Ctrl-C ends it early, with those that are finished."""
+    from derivations.attacks import attack_all, targets
 
     names = targets(ledger, judging.claims)
-    tolls = {name: Toll(name) for name in names}
-    finished = dict.fromkeys(names, 0)
+    tolls: dict[str, Toll] = {}
     run = Attack()
     started = time.perf_counter()
     bar = verify.progress()
-    task = bar.add_task("", total=len(names) * PIECES)
+    task = bar.add_task("", total=len(names))
 
     def at_work(name: str) -> None:
-        bar.update(task, description=name, refresh=True)
+        bar.update(task, description=name, completed=len(tolls), refresh=True)
 
     try:
-        with closing(attack_all(ledger, names, jobs=jobs, started=at_work)) as pieces, bar:
-            for name, fates in pieces:
-                tolls[name].fates += fates
-                finished[name] += 1
-                bar.advance(task)
+        with closing(attack_all(ledger, names, most=most, jobs=jobs, started=at_work)) as finished, bar:
+            for name, toll in finished:
+                tolls[name] = toll
     except KeyboardInterrupt:
         run.interrupted = True
-    run.tolls = [tolls[name] for name in names if finished[name] == PIECES]
+    run.tolls = [tolls[name] for name in names if name in tolls]
     run.seconds = time.perf_counter() - started
     return run
 
