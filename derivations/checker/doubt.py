@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 
@@ -60,7 +60,7 @@ def _look(
                 return found
     meet = question.statement.relation in MEET and not question.statement.exists
     for number in range(IN_VAIN * worlds):
-        sizes, parts = places[int(draw.random() ** 2 * len(places))]
+        sizes, parts = places[int(draw.random() ** 4 * len(places))]
         if question.admitted >= worlds or any(not slot.options for slot in parts):
             continue
         chosen = _wide(question, parts, draw) if number % 3 == 2 else draw_options(parts, draw, lively=number % 3 == 0)
@@ -169,10 +169,7 @@ def _difference(
     if world is None:
         return None
     left, right = question.pairs[0]
-    choices: list[World] = [
-        replace(world, indices=at, _kept=world._kept, _pinned=world._pinned)
-        for at in islice(free_assignments(question.statement.free, world), 64)
-    ]
+    choices: list[World] = [world.at(at) for at in islice(free_assignments(question.statement.free, world), 64)]
     here = choices[number % len(choices)]
     try:
         return reals.fraction(reals.subtract(here.value(left), here.value(right)))

@@ -76,7 +76,7 @@ class Question:
             if not all(_assumption_holds(a, world) for a in self.closed):
                 return None
             for at in free_assignments(self.statement.free, world):
-                here = replace(world, indices=at, _kept=world._kept, _pinned=world._pinned)
+                here = world.at(at)
                 if not all(_assumption_holds(a, here) for a in self.open):
                     continue
                 if self._fails(here):
