@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from derivations.checker.consequence import prove_by_comparison
 from derivations.checker.mutate import (
     ALSO_TRUE,
     REFUTED,
@@ -105,6 +106,8 @@ def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
     # From an equation nothing follows but what the rules make of it.
     if isinstance(assertion.formal.relation, str) and assertion.formal.relation != "=" and not assertion.formal.exists:
         found.append(partial(prove, argument=ByCalculation((lemma(assertion.id),)), lemmas=ledger.lemma))
+        claim = ledger.lemma(assertion.id)
+        found.append(partial(prove_by_comparison, claim=claim, name=assertion.id, prover=prove))
     return found
 
 

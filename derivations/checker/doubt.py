@@ -24,8 +24,8 @@ from derivations.checker.worlds import Undefined, Undetermined, World, free_assi
 
 PLACES = 30
 IN_ORDER = 8  # at each place
-IN_VAIN = 4  # worlds in which something assumed does not hold, for each that is asked for
-SCALES = (1, 1, 1, 10, 100)
+IN_VAIN = 8  # worlds in which something assumed does not hold, for each that is asked for
+SCALES = (*map(Fraction, (1, 1, 1, 10, 100)), Fraction(1, 10), Fraction(1, 100))
 MEET = ("≠", "<", ">")
 LARGEST = 10**6
 

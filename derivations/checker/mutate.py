@@ -170,7 +170,10 @@ def _changes(given: Statement) -> Iterator[Change]:
     for first, second in combinations([f for f in given.functions if len(kinds[f]) > 1], 2):
         if second in kinds[first]:
             for side in ("left", "right"):
-                if {first, second} <= functions(getattr(given, side)):
+                rest = [term_ for term_ in given.terms if term_ is not getattr(given, side)]
+                # Where nothing else speaks of them, swapping them is giving them other names.
+                elsewhere = any({first, second} & functions(term_) for term_ in rest)
+                if elsewhere and {first, second} <= functions(getattr(given, side)):
                     made = partial(_swapped, getattr(given, side), first, second)
                     kind = f"{first.name} and {second.name} swapped"
                     yield Change(kind, side, partial(_with_side, given, side, made))
