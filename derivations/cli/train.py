@@ -31,7 +31,7 @@ def command(ctx: click.Context, algorithm: str, env: str, seed: int, updates: in
     DIR gets run.json (what made it), metrics.jsonl (a line for each step) and policy.safetensors. Exits with 1 if a
     number of the run is no longer finite; what was written until then is kept.
     """
-    with _needs_torch():
+    with needs_torch("train"):
         from derivations.algorithms import runs
         from derivations.algorithms.devices import pick_device
         from derivations.algorithms.trainer import Diverged, settings_for
@@ -65,12 +65,13 @@ def _regret(metrics: dict[str, float]) -> str:
 
 
 @contextmanager
-def _needs_torch() -> Iterator[None]:
+def needs_torch(name: str) -> Iterator[None]:
+    """Around the imports of a command: what is not installed becomes a message that says how to install it."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise BadInput(
-            f"derivations train needs the package {error.name}, which is not installed here; "
+            f"derivations {name} needs the package {error.name}, which is not installed here; "
             "install it with: pip install -e '.[train]'"
         ) from error
 
