@@ -141,6 +141,7 @@ def test_what_is_no_token_mdp_is_refused(changes: dict[str, Any], message: str) 
     with pytest.raises(BadInput) as refused:
         echo_mdp(**changes)
     assert str(refused.value) == message
+    assert isinstance(refused.value, ValueError)
 
 
 def test_probabilities_that_sum_to_one_but_for_rounding_are_accepted() -> None:
