@@ -14,11 +14,11 @@ _TOKEN_MDPS = {mdp.name: mdp for mdp in (SORTING,)}
 gymnasium.register(id=SORTING.name, entry_point="toy_envs.sorting:SortingEnv")
 
 
-def make_mdp(name: str) -> TokenMDP:
+def make_mdp(env: str) -> TokenMDP:
     """The token MDP that is registered under a name. Raises BadInput, with the names that there are, for any other."""
-    if name not in _TOKEN_MDPS:
-        raise BadInput(f"name is {name!r}; expected one of {', '.join(map(repr, _TOKEN_MDPS))}")
-    return _TOKEN_MDPS[name]
+    if env not in _TOKEN_MDPS:
+        raise BadInput(f"env is {env!r}; expected one of {', '.join(map(repr, _TOKEN_MDPS))}")
+    return _TOKEN_MDPS[env]
 
 
 __all__ = ["SORTING", "BadInput", "SortingEnv", "TokenEnv", "TokenMDP", "Tokens", "make_mdp"]

@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 
-import derivations
 import toy_envs
 from derivations.algorithms.checkpoints import load_policy, save_policy
 from derivations.algorithms.devices import one_thread
@@ -74,7 +73,7 @@ def train(
             _write_story(folder, story, f"diverged: {error}")
             raise
         except KeyboardInterrupt:
-            _write_story(folder, story, f"interrupted after update {trainer.updates_done}")
+            _write_story(folder, story, f"interrupted after update {latest.get('update', 0)}")
             raise
         save_policy(folder / "policy.safetensors", trainer.policy)
         _write_story(folder, story, "finished")
@@ -107,9 +106,8 @@ def what_is_known(trainer: Trainer) -> dict[str, float]:
 def code_hash() -> str:
     """The SHA-256 of the source files that a run executes, names and all."""
     digest = hashlib.sha256()
-    for package, pattern in ((derivations, "algorithms/*.py"), (toy_envs, "**/*.py")):
-        root = Path(package.__file__ or "").parent
-        for path in sorted(root.glob(pattern)):
+    for root in (Path(__file__).parent, Path(toy_envs.__file__ or "").parent):
+        for path in sorted(root.rglob("*.py")):
             digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

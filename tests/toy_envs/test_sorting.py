@@ -182,7 +182,7 @@ def test_its_name_gives_the_make_mdp() -> None:
 def test_an_unknown_name_is_refused_with_those_that_there_are(name: str) -> None:
     with pytest.raises(BadInput) as refused:
         make_mdp(name)
-    assert str(refused.value) == f"name is {name!r}; expected one of 'toy_envs/Sorting-v0'"
+    assert str(refused.value) == f"env is {name!r}; expected one of 'toy_envs/Sorting-v0'"
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
