@@ -41,6 +41,8 @@ from derivations.checker.terms import (
     Indicator,
     Length,
     Made,
+    Maximum,
+    Minimum,
     Multiply,
     Number,
     Scalar,
@@ -60,7 +62,7 @@ from derivations.checker.terms import (
     total,
     with_fresh_binders,
 )
-from derivations.checker.wellformed import require_defined
+from derivations.checker.wellformed import require_defined, require_smooth_equations
 
 ONE = Number(Fraction(1))
 
@@ -357,7 +359,9 @@ def _worked_out(node: Term) -> Term:
     if not isinstance(node, Derivative):
         return node
     found = differentiate(node.body)
-    if any(isinstance(inner, Derivative) for inner in subterms(found)):
+    # Whether a minimum has a kink is asked of this θ, not of the point.
+    kinked = any(isinstance(inner, (Minimum, Maximum)) and depends_on_theta(inner) for inner in subterms(node.body))
+    if kinked or any(isinstance(inner, Derivative) for inner in subterms(found)):
         raise Undecided(f"the derivative of {node.body!r} is not worked out")
     return found
 
@@ -586,8 +590,11 @@ def _chain(chain: Derivation, setting: Setting) -> Proof:
 
 
 def _require_defined(node: Term, setting: Setting) -> None:
+    facts = facts_of(setting.statement)
     try:
-        require_defined(node, facts_of(setting.statement), setting.hypotheses)
+        require_defined(node, facts, setting.hypotheses)
+        if any(isinstance(inner, Derivative) for inner in subterms(node)):
+            require_smooth_equations(setting.statement, facts, setting.hypotheses)
     except StatementError as reason:
         raise Unproved(str(reason)) from reason
 

@@ -915,8 +915,9 @@ Rule = Callable[[Apply], Term | None]
 def differentiate(node: Term, rule: Rule = lambda _: None) -> Term:
     """The derivative in θ, worked out by the sum, product and chain rules.
 
-    Sums are finite or the exchange is the caller's to justify. `rule` may know the derivative of a function.
-    What has a kink (minimum, maximum, an indicator of something that moves) keeps its D.
+    Sums are finite or the exchange is the caller's to justify. `rule` may know the derivative of a function. That of
+    a minimum or a maximum is that of the term it is, which is right wherever `obligations` are met: no two terms meet
+    with different slopes. What jumps (an indicator of something that moves) keeps its D.
     """
     zero = Number(_ZERO)
     if not depends_on_theta(node):
@@ -951,6 +952,10 @@ def differentiate(node: Term, rule: Rule = lambda _: None) -> Term:
             return Add((moving_law, moving_body))
         case Cases(condition, then, otherwise) if not depends_on_theta(condition):
             return Cases(condition, differentiate(then, rule), differentiate(otherwise, rule))
+        case Minimum((first, *others)) | Maximum((first, *others)) if others:
+            rest = others[0] if len(others) == 1 else type(node)(tuple(others))
+            chosen = Indicator(first, "<" if isinstance(node, Minimum) else ">", rest)
+            return Cases(chosen, differentiate(first, rule), differentiate(rest, rule))
         case Derivative(body):
             # What is known of a first derivative may hold at this θ only: it is not differentiated again.
             inner = differentiate(body)

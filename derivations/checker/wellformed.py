@@ -9,18 +9,22 @@ from derivations.checker.errors import StatementError, Undecided
 from derivations.checker.facts import Facts, facts_of
 from derivations.checker.induction import closure_obligations
 from derivations.checker.normal_form import Normaliser
-from derivations.checker.statement import Hypothesis, Obligation, Statement, obligations
+from derivations.checker.statement import FirstOrder, Hypothesis, Obligation, Statement, obligations
 from derivations.checker.terms import (
     REAL,
     Apply,
     Definition,
+    Derivative,
     Domain,
     Function,
     Indicator,
+    Maximum,
+    Minimum,
     Number,
     Recursion,
     Term,
     depends_on_theta,
+    subterms,
     total,
 )
 
@@ -42,6 +46,21 @@ def _require(statement: Statement) -> None:
         _require_recursion(recursion, facts, hypotheses)
     for term in statement.terms:
         require_defined(term, facts, hypotheses)
+    if isinstance(statement.relation, FirstOrder) or any(map(_is_differentiated, statement.terms)):
+        require_smooth_equations(statement, facts, hypotheses)
+
+
+def require_smooth_equations(statement: Statement, facts: Facts, hypotheses: list[Hypothesis]) -> None:
+    """Raises StatementError where a function of θ is given by an equation that has a kink at this θ."""
+    values = [d.value for d in statement.definitions]
+    values += [value for r in statement.recursions for value in (r.start, r.step)]
+    for value in values:
+        if any(isinstance(node, (Minimum, Maximum)) and depends_on_theta(node) for node in subterms(value)):
+            require_defined(Derivative(value), facts, hypotheses)
+
+
+def _is_differentiated(term: Term) -> bool:
+    return any(isinstance(node, Derivative) for node in subterms(term))
 
 
 def require_defined(term: Term, facts: Facts, hypotheses: list[Hypothesis]) -> None:
