@@ -23,6 +23,7 @@ from derivations.checker.proof import (
 )
 from derivations.checker.statement import Dominated, assume, finite, statement
 from derivations.checker.terms import (
+    HALF_OPEN_UNIT,
     OPEN_UNIT,
     POSITIVE,
     REAL,
@@ -131,6 +132,17 @@ independent = assume(
 t2 = R.index("σ")
 mean_first, mean_second = E(fixed(t2), first(t2)), E(fixed(t2), second(t2))
 covariance = E(fixed(t), (first(t) - mean_first) * (second(t) - mean_second))
+
+# The batch as the code holds it: probabilities of the actions that were taken, and one return a trajectory.
+BATCH, STEPS = Sort("N"), Sort("T")
+i = BATCH.index("i")
+step = STEPS.index("t")
+taken = function("π", BATCH, STEPS, domain=HALF_OPEN_UNIT, depends=True)
+gained = function("R", BATCH, depends=True)
+free_return = assume("the returns do not depend on θ", D(gained(i)), "=", 0, for_all=[i])
+ESTIMATE = Sum(i, Sum(step, score(taken(i, step))) * gained(i)) / Size(BATCH)
+WEIGHTED_LIKELIHOOD = Sum(i, Sum(step, log(taken(i, step))) * gained(i)) / Size(BATCH)
+MOVING_RETURN = Sum(i, Sum(step, log(taken(i, step))) * D(gained(i))) / Size(BATCH)
 
 # --- PG.7: old trajectories -----------------------------------------------------------------------------------------
 
@@ -345,6 +357,18 @@ CLAIMS = (
                     recursions=[sample_law, estimate_sum],
                 ),
                 ByInduction(),
+            ),
+            Assertion(
+                "PG.5.loss",
+                "ĝ is the gradient of (1/N) Σ_i (Σ_t log π) R(τ_i), minus the loss in code, if no return depends on θ",
+                "conditional",
+                statement(ESTIMATE, "=", D(WEIGHTED_LIKELIHOOD), assuming=[free_return]),
+            ),
+            Assertion(
+                "PG.5.moving",
+                "whatever the returns depend on: that gradient has (1/N) Σ_i (Σ_t log π) ∇R(τ_i) besides",
+                "proved",
+                statement(ESTIMATE + MOVING_RETURN, "=", D(WEIGHTED_LIKELIHOOD)),
             ),
         ),
     ),
