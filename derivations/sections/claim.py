@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from derivations.checker.errors import BadInput
 from derivations.checker.proof import Argumentation, Proof
@@ -38,6 +39,29 @@ class Assertion:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What runs decide and no proof can: the experiment, and what it must show."""
+
+    stated: ClassVar[str] = "measured"
+
+    id: str
+    words: str
+    experiment: str
+    shows: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A definition, and the object of this package (as module:name) that satisfies it, which its tests show."""
+
+    stated: ClassVar[str] = "definition"
+
+    id: str
+    words: str
+    satisfied_by: str
+
+
+@dataclass(frozen=True)
 class Claim:
     """A claim of a source: its main statement, its parts, and the corrected statement where it is false.
 
@@ -49,8 +73,8 @@ class Claim:
     tag: str
     quote: str
     reading: str
-    main: Assertion
-    parts: tuple[Assertion, ...] = ()
+    main: Assertion | Measured | Definition
+    parts: tuple[Assertion | Measured, ...] = ()
     correction: Assertion | None = None
     believe: str = ""
 
@@ -65,5 +89,5 @@ class Claim:
 
     @property
     def assertions(self) -> tuple[Assertion, ...]:
-        """Everything that is judged: the main statement, its parts, its correction."""
-        return (self.main, *self.parts, *((self.correction,) if self.correction is not None else ()))
+        """Everything that the checker judges: the main statement, its parts, its correction."""
+        return tuple(stated for stated in (self.main, *self.parts, self.correction) if isinstance(stated, Assertion))
