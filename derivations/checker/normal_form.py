@@ -98,6 +98,7 @@ class Normaliser:
         self._values = tuple(r for r in facts.rewrites if r.pattern.order == 0)
         self._slopes = tuple(r for r in facts.rewrites if r.pattern.order > 0)
         self._folds = tuple(self._fold(hypothesis) for hypothesis in facts.sums)
+        self._positive = self._positive_sums()
 
     # --- public
 
@@ -614,6 +615,24 @@ class Normaliser:
         usable = len(polynomial.monomials) == 1 and bool(polynomial.monomials[0].binders)
         return hypothesis, polynomial.monomials[0] if usable else None
 
+    def _positive_sums(self) -> frozenset[Polynomial]:
+        """What hypotheses of the form Σ… > 0 say of sums, in the form in which these are divided by."""
+        if not self.facts.positive_sums:
+            return frozenset()
+        plain = Normaliser(replace(self.facts, positive_sums=()), self.rules)
+        known = []
+        for hypothesis in self.facts.positive_sums:
+            try:
+                polynomial = plain.polynomial(hypothesis.left)
+            except Undecided:
+                continue
+            if not polynomial:
+                continue
+            coefficient, outside, rest = _content(polynomial)
+            if coefficient > 0 and not outside and rest.monomials[0].coefficient > 0:
+                known.append(rest)
+        return frozenset(known)
+
     def _replace_values(self, raw: Raw) -> list[Raw] | None:
         """Puts in what a function is known to equal at indices that came about by a δ."""
         coefficient, binders, factors = raw
@@ -701,7 +720,7 @@ class Normaliser:
             case Apply():
                 return self.facts.nonzero(atom, present)
             case Composite("sum", (inside,)):
-                return self.is_positive(inside)
+                return inside in self._positive or self.is_positive(inside)
             case Composite("exp", _) | Size() | LogPrime():
                 return True
         return False
