@@ -12,8 +12,11 @@ conditional expectations of X and Y given (s, a) are equal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from itertools import product
 
+from derivations.checker.calculus import prove_limit
 from derivations.checker.proof import (
     ByCalculation,
     ByInduction,
@@ -21,17 +24,23 @@ from derivations.checker.proof import (
     differentiation,
     laws_sum_to_one,
     lemma,
+    pointwise,
 )
-from derivations.checker.statement import assume, statement
+from derivations.checker.statement import Summable, assume, statement
 from derivations.checker.terms import (
+    NONNEGATIVE,
     OPEN_UNIT,
+    POSITIVE,
     REAL,
     UNIT,
     Apply,
     D,
+    Definition,
+    Domain,
     E,
     Function,
     Index,
+    Length,
     Path,
     Recursion,
     Scalar,
@@ -39,14 +48,18 @@ from derivations.checker.terms import (
     Sum,
     Term,
     define,
+    exp,
     function,
     histories,
     law,
+    limit,
     log,
     parameter,
     recursion,
+    term,
 )
 from derivations.checker.worlds import World, world
+from derivations.sections import policy_gradient as iv
 from derivations.sections.claim import Assertion, Claim
 from derivations.sections.objects import A, H, S, a, actor, b, h, s, score
 from derivations.sections.policy_gradient import free_rewards, return_sum, returns, reward, score_sum, scores
@@ -60,11 +73,11 @@ pi = law("π", A, given=[S], positive=True, depends=True)
 
 # --- AD.2, AD.3: causality and reward-to-go ---------------------------------------------------------------------------
 
-# One step t of a longer trajectory: o is all that came before it, l = (o, s_t, a_t, s_{t+1}, a_{t+1}, …).
+# One step t of a longer trajectory: o is all that came before it, m = (o, s_t, a_t, s_{t+1}, a_{t+1}, …).
 B = Sort("B")
 o = B.index("o")
 L = histories("L", start=[B, S, A], step=[S, A])
-l = L.index("l")
+m = L.index("m")
 before, state_at_t = law("μ", B, depends=True), law("P_t", S, given=[B])
 action_at_t = law("π_t", A, given=[B, S], positive=True, depends=True)
 later_state, later_action = law("P", S, given=[L]), law("π", A, given=[L, S], depends=True)
@@ -72,17 +85,17 @@ long_run = law("q", L, depends=True)
 long_law = recursion(
     long_run,
     start=lambda o, s, a: before(o) * state_at_t(s, o) * action_at_t(a, o, s),
-    step=lambda l, s, a: long_run(l) * later_state(s, l) * later_action(a, l, s),
+    step=lambda m, s, a: long_run(m) * later_state(s, m) * later_action(a, m, s),
 )
 past = function("f", B, depends=True)
 reward_at_t, later_reward = function("r_t", B, S, A, depends=True), function("r", L, S, A, depends=True)
 kept_score, kept_past, to_go = (function(name, L, depends=True) for name in ("g_t", "f_t", "R̂_t"))
 score_kept = recursion(
-    kept_score, start=lambda o, s, a: score(action_at_t(a, o, s)), step=lambda l, s, a: kept_score(l)
+    kept_score, start=lambda o, s, a: score(action_at_t(a, o, s)), step=lambda m, s, a: kept_score(m)
 )
-past_kept = recursion(kept_past, start=lambda o, s, a: past(o), step=lambda l, s, a: kept_past(l))
+past_kept = recursion(kept_past, start=lambda o, s, a: past(o), step=lambda m, s, a: kept_past(m))
 to_go_sum = recursion(
-    to_go, start=lambda o, s, a: reward_at_t(o, s, a), step=lambda l, s, a: to_go(l) + later_reward(l, s, a)
+    to_go, start=lambda o, s, a: reward_at_t(o, s, a), step=lambda m, s, a: to_go(m) + later_reward(m, s, a)
 )
 
 # All steps at once: M = Σ_t g_t Σ_{k≥t} r_k is the reward-to-go estimate, N = Σ_t g_t Σ_{k<t} r_k what it drops.
@@ -300,6 +313,395 @@ return_on_sum = recursion(
 )
 value_kept = recursion(kept_value, start=lambda s, a, s2: start_value(s), step=lambda j, a, s: kept_value(j))
 
+# --- AD.4: the variance of what is dropped ------------------------------------------------------------------------------
+
+h2 = H.index("h2")
+
+
+def spread(estimate: Callable[[Index], Term]) -> Term:
+    """The variance of an estimate over trajectories."""
+    return variance(trajectory(h), trajectory(h2), estimate(h), estimate(h2))
+
+
+def whole_estimate(at: Index) -> Term:
+    """Z·G."""
+    return scores(at) * returns(at)
+
+
+# Two steps with the same coin, thrown anew at each.
+a2, a3, a4 = A.indices("a2 a3 a4")
+coin = law("π", A, positive=True, depends=True)
+first_pay, second_pay = function("r₀", A, domain=NONNEGATIVE), function("r₁", A, A, domain=NONNEGATIVE)
+
+
+def two_coins(estimate: Callable[[Index, Index], Term]) -> Term:
+    """The variance of an estimate over two throws."""
+    square = E(coin(a), E(coin(a2), estimate(a, a2) ** 2))
+    return square - E(coin(a3), E(coin(a4), estimate(a3, a4))) ** 2
+
+
+def all_rewards(one: Index, two: Index) -> Term:
+    """(g_0 + g_1)(r_0 + r_1)."""
+    return (score(coin(one)) + score(coin(two))) * (first_pay(one) + second_pay(one, two))
+
+
+def rewards_ahead(one: Index, two: Index) -> Term:
+    """g_0 (r_0 + r_1) + g_1 r_1."""
+    return score(coin(one)) * (first_pay(one) + second_pay(one, two)) + score(coin(two)) * second_pay(one, two)
+
+
+def _one_in_ten() -> World:
+    """P(1) = 1/10, θ its logit; r₀ = a₀, and r₁ = 1 only for a₀a₁ = 10."""
+    tables = {coin: [Fraction(9, 10), Fraction(1, 10)], first_pay: [0, 1], second_pay: [[0, 0], [1, 0]]}
+    return world({A: 2}, tables, slopes={coin: [Fraction(-9, 100), Fraction(9, 100)]})
+
+
+kept_part, dropped_part = function("ĝ", R, C), function("X", R, C)
+dropped_centred = assume("E[X] = 0 (AD.2)", E(outcome_law(t), dropped_part(t, i)), "=", 0, for_all=[i])
+
+
+def component_variance(estimate: Callable[[Index, Index], Term]) -> Term:
+    """The trace of the covariance of an estimate with components."""
+    return Sum(i, variance(outcome_law(t), outcome_law(t2), estimate(t, i), estimate(t2, i)))
+
+
+# Every step has its own parameters: ‖Σ_t g_t X_t‖² = Σ_t ‖g_t‖² X_t². All rewards have the sign of c.
+score_norm, size_of_reward = (function(name, H, S, A, domain=NONNEGATIVE) for name in ("‖g‖²", "m"))
+sign = parameter("c", REAL)
+norms, signed_return = function("n", H, domain=NONNEGATIVE), function("G", H)
+norm_to_go, norm_to_go_squared = function("M₁", H), function("M₂", H)
+norm_sum = recursion(norms, start=lambda: 0, step=lambda h, s, a: norms(h) + score_norm(h, s, a))
+signed_sum = recursion(
+    signed_return, start=lambda: 0, step=lambda h, s, a: signed_return(h) + sign * size_of_reward(h, s, a)
+)
+norm_to_go_sum = recursion(
+    norm_to_go,
+    start=lambda: 0,
+    step=lambda h, s, a: norm_to_go(h) + (norms(h) + score_norm(h, s, a)) * sign * size_of_reward(h, s, a),
+)
+norm_to_go_squared_sum = recursion(
+    norm_to_go_squared,
+    start=lambda: 0,
+    step=lambda h, s, a: (
+        norm_to_go_squared(h)
+        + 2 * sign * size_of_reward(h, s, a) * norm_to_go(h)
+        + (norms(h) + score_norm(h, s, a)) * (sign * size_of_reward(h, s, a)) ** 2
+    ),
+)
+OWN = (norm_sum, signed_sum, norm_to_go_sum)
+
+# --- AD.6: functions that do not name the action ------------------------------------------------------------------------
+
+later = function("b", Omega)
+apart = law("μ", Omega, given=[S])
+independent = assume(
+    "ω is independent of a, given s", follows(omega, s, a), "=", apart(omega, s), for_all=[omega, s, a]
+)
+batch_scores, batch_returns = function("Z", iv.K, depends=True), function("ΣG", iv.K)
+batch_score_sum = recursion(batch_scores, start=lambda: 0, step=lambda k, τ: batch_scores(k) + score(iv.draw(τ)))
+batch_return_sum = recursion(batch_returns, start=lambda: 0, step=lambda k, τ: batch_returns(k) + iv.outcome(τ))
+BATCH = (iv.sample_law, iv.estimate_sum, batch_score_sum, batch_return_sum)
+batch_gradient = D(E(iv.draw(iv.t), iv.outcome(iv.t)))
+# Σ_i g_i (G_i − mean of all G) / N, and Σ_i g_i (G_i − mean of the other G) / N.
+with_batch_mean = (iv.estimates(iv.k) - batch_scores(iv.k) * batch_returns(iv.k) / iv.N) / iv.N
+with_others = (iv.estimates(iv.k) - (batch_scores(iv.k) * batch_returns(iv.k) - iv.estimates(iv.k)) / (iv.N - 1)) / iv.N
+
+# --- AD.8: the value as a baseline --------------------------------------------------------------------------------------
+
+
+def arm_variance(shift: Callable[[Index], Term]) -> Term:
+    """The variance of ∇log π(a) (r(a) − b)."""
+
+    def estimate(arm: Index, over: Index) -> Term:
+        return score(iv.arm(arm)) * (iv.pay(arm) - shift(over))
+
+    return variance(iv.arm(a), iv.arm(a2), estimate(a, a3), estimate(a2, a4))
+
+
+def no_baseline(over: Index) -> Term:
+    """b = 0."""
+    return term(0)
+
+
+def arm_value(over: Index) -> Term:
+    """b = V."""
+    return E(iv.arm(over), iv.pay(over))
+
+
+# --- AD.11, AD.12: reward-to-go and Q -----------------------------------------------------------------------------------
+
+Time = Sort("T")
+time = Time.index("t")
+follows_at = law("κ_t", Omega, given=[Time, S, A])
+same_law = assume(
+    "what remains has the same law at every step",
+    follows_at(omega, time, s, a),
+    "=",
+    follows(omega, s, a),
+    for_all=[omega, time, s, a],
+)
+bounded = parameter("c", NONNEGATIVE)
+pair_test, kept_pair = function("f", S, A, domain=UNIT), function("F", N, domain=UNIT)
+pair_kept = recursion(kept_pair, start=lambda s, a, s2: pair_test(s, a), step=lambda j, a, s: kept_pair(j))
+
+
+def bellman_on(keep: Callable[[Path], Scalar]) -> Definition:
+    """V(j) = E[r + γ · keep · V(next)], keep being 1 where nothing ends."""
+    ahead = gain_on(j, a, s) + gamma * keep(onward(j, a, s)) * value_on(onward(j, a, s))
+    return define(value_on(j), E(play_on(a, j), E(turn_on(s, j, a), ahead)))
+
+
+def q_on(state: Index, action: Index, keep: Callable[[Path], Scalar]) -> Term:
+    """Q(s_t, a_t) = E[r_t + γ · keep · V(s_t, a_t, s_{t+1})]."""
+    following = opening(state, action, s2)
+    return E(
+        start_move(s2, state, action), start_gain(state, action, s2) + gamma * keep(following) * value_on(following)
+    )
+
+
+def nothing_ends(history: Path) -> Scalar:
+    """Every value counts in full."""
+    return 1
+
+
+REWARDS_AFTER = (tail_law, discounts_on, return_on_sum, pair_kept)
+mean_Q = E(first_law(s), E(start_policy(a, s), pair_test(s, a) * q_on(s, a, nothing_ends)))
+mean_to_go = E(tail(j), kept_pair(j) * return_on(j))
+rest_of_value = E(tail(j), kept_pair(j) * discount_on(j))
+value_of_rest = E(tail(j), kept_pair(j) * discount_on(j) * value_on(j))
+value_below = assume("V ≤ c", value_on(j), "≤", bounded, for_all=[j])
+value_above = assume("V ≥ −c", value_on(j), "≥", -bounded, for_all=[j])
+
+step_discount = parameter("γᵗ", UNIT)
+printed = function("R̂ᵖ", N)
+printed_sum = recursion(
+    printed,
+    start=lambda s, a, s2: step_discount * start_gain(s, a, s2),
+    step=lambda j, a, s: printed(j) + step_discount * discount_on(j) * gain_on(j, a, s),
+)
+powers = function("γᵏ", H, domain=UNIT)
+power_law = recursion(powers, start=lambda: 1, step=lambda h, s, a: gamma * powers(h))
+discounted_sum = recursion(returns, start=lambda: 0, step=lambda h, s, a: returns(h) + powers(h) * reward(h, s, a))
+discounted_to_go = recursion(
+    to_go_estimate,
+    start=lambda: 0,
+    step=lambda h, s, a: to_go_estimate(h) + (scores(h) + score(actor(a, h, s))) * powers(h) * reward(h, s, a),
+)
+DISCOUNTED = (trajectory_law, score_sum, power_law, discounted_sum)
+
+# --- AD.13: the advantage in the gradient of the discounted return -------------------------------------------------------
+
+advantages = function("M", K, depends=True)
+
+
+def advantage_at(history: Index, action: Index) -> Term:
+    """A(k, a) = E[r + γ V(next)] − V(k)."""
+    ahead = gain(history, action, s2) + gamma * value(extended(history, action, s2))
+    return E(turn(s2, history, action), ahead) - value(history)
+
+
+def advantage_sum(weighted: bool) -> Recursion:
+    """Σ_t g_t A_t, or Σ_t γᵗ g_t A_t."""
+    return recursion(
+        advantages,
+        start=lambda s: 0,
+        step=lambda k, a, s: advantages(k) + (discount(k) if weighted else 1) * score(play(a, k)) * advantage_at(k, a),
+    )
+
+
+start_objective = D(E(first_law(s), value(Path(K, None, (s,)))))
+advantage_gradient = E(path(k), advantages(k)) + E(path(k), discount(k) * D(value(k)))
+
+# Two steps, each with a parameter of its own: along one the second policy is held fixed, along the other the first.
+A2 = Sort("A₁")
+c2, c3 = A2.indices("c d")
+first_choice = law("π₀", A, positive=True, depends=True)
+second_choice = law("π₁", A2, given=[A], positive=True, depends=True)
+first_held, second_held = law("π₀′", A, positive=True), law("π₁′", A2, given=[A], positive=True)
+early, late = function("r₀", A), function("r₁", A, A2)
+HELD = [
+    assume("π₀′ = π₀", first_held(a), "=", first_choice(a), for_all=[a]),
+    assume("π₁′ = π₁", second_held(c2, a), "=", second_choice(c2, a), for_all=[c2, a]),
+]
+along_first = D(E(first_choice(a), early(a) + gamma * E(second_held(c2, a), late(a, c2))))
+along_second = D(E(first_held(a), early(a) + gamma * E(second_choice(c2, a), late(a, c2))))
+second_value = E(second_choice(c3, a), late(a, c3))
+first_value = E(first_choice(a2), early(a2) + gamma * E(second_choice(c3, a2), late(a2, c3)))
+sum_first = E(first_choice(a), score(first_choice(a)) * (early(a) + gamma * second_value - first_value))
+sum_second = E(first_choice(a), E(second_choice(c2, a), score(second_choice(c2, a)) * (late(a, c2) - second_value)))
+
+# --- AD.14: a step along the gradient -----------------------------------------------------------------------------------
+
+
+def arm_advantage(arm: Index, over: Index) -> Term:
+    """A(a) = r(a) − E[r]."""
+    return iv.pay(arm) - E(iv.arm(over), iv.pay(over))
+
+
+softmax_ascent = assume(
+    "θ moves along the gradient of J in the logits",
+    D(iv.arm(a)),
+    "=",
+    iv.arm(a) * (iv.arm(a) * arm_advantage(a, a2) - Sum(a3, iv.arm(a3) ** 2 * arm_advantage(a3, a4))),
+    for_all=[a],
+)
+arm_is_better = assume("A(a) > 0", arm_advantage(a, a2), ">", 0)
+# The sampled action has probability p, the others (1 − p)ν; the logit step is cA(1 − p) for it, −cA(1 − p)ν for them.
+O = Sort("O")
+other, other2 = O.indices("o u")
+chance, others = parameter("p", OPEN_UNIT), law("ν", O)
+push = parameter("αA", REAL)
+others_after = Sum(other, (1 - chance) * others(other) * exp(-push * (1 - chance) * others(other)))
+chosen_after = chance * exp(push * (1 - chance))
+slope = function("g", C)
+step_size, sampled_advantage = parameter("α", POSITIVE), parameter("A", REAL)
+
+# --- AD.16: the weighted mean of n-step advantages ----------------------------------------------------------------------
+
+an_error = function("δ", K, A, S)
+lambdas, lambdas_before = function("λⁿ", K, domain=UNIT), function("λⁿ⁻¹", K)
+n_step, mean_of, mean_before, sum_of = (function(name, K) for name in ("A⁽ⁿ⁾", "W", "W₋", "Σ"))
+total_weight = function("w", K)
+lambda_powers = recursion(lambdas, start=lambda s: 1, step=lambda k, a, s: lambda_ * lambdas(k))
+n_step_sum = recursion(n_step, start=lambda s: 0, step=lambda k, a, s: n_step(k) + discount(k) * an_error(k, a, s))
+weighted_sum = recursion(
+    mean_of,
+    start=lambda s: 0,
+    step=lambda k, a, s: mean_of(k) + (1 - lambda_) * lambdas(k) * (n_step(k) + discount(k) * an_error(k, a, s)),
+)
+error_sum = recursion(
+    sum_of, start=lambda s: 0, step=lambda k, a, s: sum_of(k) + discount(k) * lambdas(k) * an_error(k, a, s)
+)
+weighted_before = recursion(mean_before, start=lambda s: 0, step=lambda k, a, s: mean_of(k))
+lambda_before = recursion(lambdas_before, start=lambda s: 0, step=lambda k, a, s: lambdas(k))
+weight_sum = recursion(
+    total_weight, start=lambda s: 0, step=lambda k, a, s: total_weight(k) + (1 - lambda_) * lambdas(k)
+)
+GAE_MEANS = (discounts, lambda_powers, n_step_sum, weighted_sum, error_sum)
+error_bound = parameter("c", NONNEGATIVE)
+errors_bounded = [
+    assume("δ ≤ c", an_error(k, a, s), "≤", error_bound, for_all=[k, a, s]),
+    assume("δ ≥ −c", an_error(k, a, s), "≥", -error_bound, for_all=[k, a, s]),
+]
+
+Naturals = Sort("ℕ", infinite=True)
+n = Naturals.index("n")
+lambda_power = function("λⁿ", Naturals, domain=UNIT)
+advantage_next, advantage_now = function("A⁽ⁿ⁺¹⁾", Naturals), function("A⁽ⁿ⁾", Naturals)
+discounted_error = function("γⁿδ", Naturals)
+steps_count, rate = parameter("N", POSITIVE), parameter("κ", POSITIVE)
+
+# --- AD.18: GAE in the policy gradient ----------------------------------------------------------------------------------
+
+estimated = function("V_φ", K)
+eligibility, trace_sums, all_scores, gae_estimate, excess = (
+    function(name, K, depends=True) for name in ("e", "Y", "Z", "M", "X")
+)
+eligibility_law = recursion(
+    eligibility, start=lambda s: 0, step=lambda k, a, s: lambda_ * eligibility(k) + score(play(a, k))
+)
+trace_sum = recursion(trace_sums, start=lambda s: 0, step=lambda k, a, s: trace_sums(k) + eligibility(k))
+all_score_sum = recursion(all_scores, start=lambda s: 0, step=lambda k, a, s: all_scores(k) + score(play(a, k)))
+
+
+def td_error(history: Index, action: Index, state: Index) -> Term:
+    """r + γ V_φ(next) − V_φ(now)."""
+    return gain(history, action, state) + gamma * estimated(extended(history, action, state)) - estimated(history)
+
+
+gae_estimates = recursion(
+    gae_estimate,
+    start=lambda s: 0,
+    step=lambda k, a, s: (
+        gae_estimate(k) + discount(k) * (lambda_ * eligibility(k) + score(play(a, k))) * td_error(k, a, s)
+    ),
+)
+excess_sum = recursion(
+    excess,
+    start=lambda s: 0,
+    step=lambda k, a, s: excess(k) + discount(k) * (trace_sums(k) + eligibility(k)) * td_error(k, a, s),
+)
+ended_objective = E(path(k), gains(k) + discount(k) * estimated(k))
+bellman_error = function("ε", K)
+error_of_critic = assume(
+    "ε is the Bellman error of V_φ", bellman_error(k), "=", look_ahead(estimated) - estimated(k), for_all=[k]
+)
+exact = assume("λ = 1, or V_φ = V", (1 - lambda_) * bellman_error(k), "=", 0, for_all=[k])
+GAE_GRADIENT = (path_law, discounts, gain_sum, eligibility_law, gae_estimates)
+number = parameter("c", REAL)
+
+
+def _two_next_states() -> World:
+    """λ = 0, γ = 1, a fair coin whose sides lead to states where V_φ is wrong by 0 and by 1; nothing is paid."""
+    half, quarter = Fraction(1, 2), Fraction(1, 4)
+    at = [[path for path in product(*[range(1), *[range(2), range(1)] * steps])] for steps in range(4)]
+    known = [history for level in at[:3] for history in level]
+    wrong = {history: int(len(history) == 3 and history[1] == 1) for level in at for history in level}
+    tables = {
+        lambda_: 0,
+        gamma: 1,
+        first_law: [1],
+        play: {(a, history): half for history in known for a in range(2)},
+        turn: {(0, history, a): 1 for history in known for a in range(2)},
+        gain: {(history, a, 0): 0 for history in known for a in range(2)},
+        estimated: {(history,): number for history, number in wrong.items()},
+        bellman_error: {(history,): half if len(history) == 1 else -wrong[history] for history in known},
+    }
+    slopes = {play: {(a, history): quarter * (2 * a - 1) for history in known for a in range(2)}}
+    return world({S: 1, A: 2}, tables, slopes=slopes, lengths={K: 2})
+
+
+# --- AD.19: variance and λ ----------------------------------------------------------------------------------------------
+
+next_law, after = law("P", S), law("κ", Omega, given=[S])
+s3 = S.index("s3")
+omega2 = Omega.index("υ")
+td_now, td_next = function("δ₀", S), function("δ₁", S, Omega)
+low, high = parameter("λ₁", UNIT), parameter("λ₂", UNIT)
+ordered = assume("λ₁ < λ₂", low, "<", high)
+later_centred = assume("V = V^π at the next state", E(after(omega, s), td_next(s, omega)), "=", 0, for_all=[s])
+
+
+def gae_variance(lam: Term) -> Term:
+    """The variance of δ_0 + γλ δ_1."""
+    square = E(next_law(s), E(after(omega, s), (td_now(s) + gamma * lam * td_next(s, omega)) ** 2))
+    mean = E(next_law(s3), E(after(omega2, s3), td_now(s3) + gamma * lam * td_next(s3, omega2)))
+    return square - mean**2
+
+
+later_square = E(next_law(s2), E(after(omega, s2), td_next(s2, omega) ** 2))
+
+# --- AD.20: ends --------------------------------------------------------------------------------------------------------
+
+ended = function("d", N, domain=UNIT)
+alive = function("m", N, domain=UNIT)
+
+
+def goes_on(history: Path) -> Term:
+    """1 − d: nothing is worth anything after a terminal state."""
+    return 1 - ended(history)
+
+
+alive_law = recursion(
+    alive,
+    start=lambda s, a, s2: goes_on(opening(s, a, s2)),
+    step=lambda j, a, s: alive(j) * goes_on(onward(j, a, s)),
+)
+masked_gae = recursion(
+    gae,
+    start=lambda s, a, s2: (
+        start_gain(s, a, s2) + gamma * goes_on(opening(s, a, s2)) * value_on(opening(s, a, s2)) - start_value(s)
+    ),
+    step=lambda j, a, s: (
+        gae(j)
+        + alive(j)
+        * weight(j)
+        * (gain_on(j, a, s) + gamma * goes_on(onward(j, a, s)) * value_on(onward(j, a, s)) - value_on(j))
+    ),
+)
+below_one = parameter("γ", Domain(Fraction(0), Fraction(1), upper_open=True))
+
+
 CLAIMS = (
     Claim(
         section="V",
@@ -329,7 +731,7 @@ CLAIMS = (
             "E[∇log π(a_t∣s_t) r_k] = 0 for k < t",
             "proved",
             statement(
-                E(long_run(l), kept_score(l) * kept_past(l)), "=", 0, recursions=[long_law, score_kept, past_kept]
+                E(long_run(m), kept_score(m) * kept_past(m)), "=", 0, recursions=[long_law, score_kept, past_kept]
             ),
             ByInduction(),
         ),
@@ -378,9 +780,9 @@ CLAIMS = (
                 "at each step by itself: E[g_t Σ_{k≥t} r_k] = E[g_t (f + Σ_{k≥t} r_k)], f the sum of the rewards before t",
                 "proved",
                 statement(
-                    E(long_run(l), kept_score(l) * to_go(l)),
+                    E(long_run(m), kept_score(m) * to_go(m)),
                     "=",
-                    E(long_run(l), kept_score(l) * (kept_past(l) + to_go(l))),
+                    E(long_run(m), kept_score(m) * (kept_past(m) + to_go(m))),
                     recursions=[long_law, score_kept, past_kept, to_go_sum],
                 ),
                 ByCalculation((lemma("AD.2"),)),
@@ -413,6 +815,73 @@ CLAIMS = (
                 .then("=", D(E(trajectory(h), returns(h))), lemma("PG.4")),
             ),
         ),
+    ),
+    Claim(
+        section="V",
+        tag="V.I",
+        quote="past rewards … contribute only noise",
+        reading=(
+            "Over whole trajectories the variance of M, the reward-to-go estimate, is at most that of Z·G, along one parameter "
+            "that all steps may share. The means are equal (AD.3)."
+        ),
+        main=Assertion(
+            "AD.4",
+            "reward-to-go has the lower variance",
+            "refuted",
+            statement(spread(to_go_estimate), "≤", spread(whole_estimate), recursions=ESTIMATE),
+            begin(spread(to_go_estimate)).then("≤", spread(whole_estimate), lemma("AD.3")),
+        ),
+        parts=(
+            Assertion(
+                "AD.4.nonnegative",
+                "no reward is negative, two throws of one coin: reward-to-go has the lower variance",
+                "refuted",
+                statement(two_coins(rewards_ahead), "≤", two_coins(all_rewards)),
+                worlds=(_one_in_ten(),),
+            ),
+            Assertion(
+                "AD.4.own",
+                "every step has its own parameters and all rewards have one sign: "
+                "on every trajectory Σ_t ‖g_t‖² R̂_t² ≤ Σ_t ‖g_t‖² G²",
+                "proved",
+                statement(
+                    norm_to_go_squared(h),
+                    "≤",
+                    norms(h) * signed_return(h) ** 2,
+                    recursions=[*OWN, norm_to_go_squared_sum],
+                ),
+                ByInduction((lemma("AD.4.first"), lemma("AD.4.sign"))),
+            ),
+            Assertion(
+                "AD.4.first",
+                "then Σ_t ‖g_t‖² R̂_t has no larger size than Σ_t ‖g_t‖² G",
+                "proved",
+                statement(sign * norm_to_go(h), "≤", sign * norms(h) * signed_return(h), recursions=OWN),
+                ByInduction((lemma("AD.4.sign"),)),
+            ),
+            Assertion(
+                "AD.4.sign",
+                "the return has the sign of the rewards",
+                "proved",
+                statement(sign * signed_return(h), "≥", 0, recursions=[signed_sum]),
+                ByInduction(),
+            ),
+        ),
+        correction=Assertion(
+            "AD.4.corrected",
+            "with X the dropped part, dropping it lowers the variance by E‖X‖² + 2E[X·ĝ]: "
+            "it does not raise it if and only if this is not negative",
+            "proved",
+            statement(
+                component_variance(lambda at, of: kept_part(at, of) + dropped_part(at, of))
+                - component_variance(kept_part),
+                "=",
+                E(outcome_law(t3), Sum(i2, dropped_part(t3, i2) ** 2))
+                + 2 * E(outcome_law(t3), Sum(i2, dropped_part(t3, i2) * kept_part(t3, i2))),
+                standing=[dropped_centred],
+            ),
+        ),
+        believe="Reward-to-go lowers the variance only if E‖X‖² + 2E[X·ĝ] ≥ 0, X the dropped part.",
     ),
     Claim(
         section="V",
@@ -458,6 +927,85 @@ CLAIMS = (
                 .then("=", D(E(trajectory(h), returns(h))), lemma("AD.3.gradient")),
             ),
         ),
+    ),
+    Claim(
+        section="V",
+        tag="B V",
+        quote="any function that does not depend on the action",
+        reading=(
+            "b is a function of ω, which comes after a_t and is no function of a_t: a later state or reward. "
+            "E[∇log π(a∣s) b(ω)] = 0."
+        ),
+        main=Assertion(
+            "AD.6",
+            "any function that does not name the action may be subtracted",
+            "refuted",
+            statement(E(pi(a, s), E(follows(omega, s, a), score(pi(a, s)) * later(omega))), "=", 0),
+        ),
+        parts=(
+            Assertion(
+                "AD.6.batch",
+                "the mean return of the batch, the sample itself in it, keeps the expectation",
+                "refuted",
+                statement(
+                    E(iv.sample(iv.k), with_batch_mean), "=", batch_gradient, standing=[iv.some], recursions=BATCH
+                ),
+            ),
+            Assertion(
+                "AD.6.scaled",
+                "it scales the gradient by 1 − 1/N",
+                "proved",
+                statement(
+                    E(iv.sample(iv.k), with_batch_mean),
+                    "=",
+                    (1 - 1 / iv.N) * batch_gradient,
+                    standing=[iv.some],
+                    recursions=BATCH,
+                ),
+                ByCalculation((lemma("PG.5.sum"), lemma("AD.6.product"))),
+            ),
+            Assertion(
+                "AD.6.product",
+                "E[Σ_i g_i Σ_j G_j] = N ∇J",
+                "proved",
+                statement(
+                    E(iv.sample(iv.k), batch_scores(iv.k) * batch_returns(iv.k)),
+                    "=",
+                    iv.N * batch_gradient,
+                    recursions=[iv.sample_law, batch_score_sum, batch_return_sum],
+                ),
+                ByInduction((lemma("AD.6.scores"),)),
+            ),
+            Assertion(
+                "AD.6.scores",
+                "E[Σ_i g_i] = 0",
+                "proved",
+                statement(E(iv.sample(iv.k), batch_scores(iv.k)), "=", 0, recursions=[iv.sample_law, batch_score_sum]),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.6.others",
+                "the mean of the other returns (leave-one-out) repairs it, for every N ≥ 2",
+                "proved",
+                statement(
+                    E(iv.sample(iv.k), with_others),
+                    "=",
+                    batch_gradient,
+                    standing=[assume("at least two trajectories", iv.N, "≥", 2)],
+                    recursions=BATCH,
+                ),
+                ByCalculation((lemma("PG.5.sum"), lemma("AD.6.product"))),
+            ),
+        ),
+        correction=Assertion(
+            "AD.6.corrected",
+            "a function of what is independent of the action, given the state, may be subtracted",
+            "conditional",
+            statement(
+                E(pi(a, s), E(follows(omega, s, a), score(pi(a, s)) * later(omega))), "=", 0, assuming=[independent]
+            ),
+        ),
+        believe="A baseline may depend on whatever is independent of the action given the state, such as all that came before.",
     ),
     Claim(
         section="V",
@@ -525,6 +1073,30 @@ CLAIMS = (
             ByCalculation((lemma("AD.7.sum"),)),
         ),
         believe="A baseline may depend on the action only if Σ_a ∇π(a∣s) b(s, a) is added back.",
+    ),
+    Claim(
+        section="V",
+        tag="B V",
+        quote="a baseline reduces variance",
+        reading="One step: the variance of ∇log π(a) (r(a) − V), V = E[r], is at most that of ∇log π(a) r(a).",
+        main=Assertion(
+            "AD.8",
+            "the baseline b = V reduces the variance",
+            "refuted",
+            statement(arm_variance(arm_value), "≤", arm_variance(no_baseline)),
+        ),
+        correction=Assertion(
+            "AD.8.corrected",
+            "a constant b changes the variance by b²E[g²] − 2b E[g²r]: it reduces it only between 0 and 2b* (AD.9)",
+            "proved",
+            statement(
+                arm_variance(lambda over: constant) - arm_variance(no_baseline),
+                "=",
+                constant**2 * E(iv.arm(b), score(iv.arm(b)) ** 2)
+                - 2 * constant * E(iv.arm(b), score(iv.arm(b)) ** 2 * iv.pay(b)),
+            ),
+        ),
+        believe="A baseline keeps the mean; it reduces the variance only if it is near enough to b* of AD.9, and V need not be.",
     ),
     Claim(
         section="V",
@@ -646,6 +1218,270 @@ CLAIMS = (
     Claim(
         section="V",
         tag="B V",
+        quote="R̂ provides an unbiased estimate of Q",
+        reading=(
+            "κ_t(·∣s, a) is the law of what remains after (s_t, a_t) = (s, a), κ that of what follows (s_0, a_0) = (s, a); R̂ = "
+            "Σ_{k≥t} γ^{k−t} r_k is a function of it, and Q(s, a), as the source has it, the mean of R̂ under κ."
+        ),
+        main=Assertion(
+            "AD.11",
+            "E[R̂_t ∣ s_t, a_t] = Q(s_t, a_t)",
+            "conditional",
+            statement(
+                E(follows_at(omega, time, s, a), rewards_to_go(omega)),
+                "=",
+                E(follows(omega, s, a), rewards_to_go(omega)),
+                assuming=[same_law],
+            ),
+        ),
+        parts=(
+            Assertion(
+                "AD.11.time",
+                "finite horizon, the time in the state: E[f·(R̂ + γⁿV(end))] = E[f·Q] for every function f of (s_t, a_t), Q and V "
+                "by Bellman's equation; V(end) = 0 where nothing remains",
+                "proved",
+                statement(
+                    E(tail(j), kept_pair(j) * (return_on(j) + discount_on(j) * value_on(j))),
+                    "=",
+                    mean_Q,
+                    definitions=[bellman_on(nothing_ends)],
+                    recursions=REWARDS_AFTER,
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.11.above",
+                "infinite horizon: the rewards of n steps exceed Q by at most cγⁿ if V ≥ −c",
+                "proved",
+                statement(
+                    mean_to_go,
+                    "≤",
+                    mean_Q + bounded * rest_of_value,
+                    standing=[value_above],
+                    definitions=[bellman_on(nothing_ends)],
+                    recursions=REWARDS_AFTER,
+                ),
+                begin(mean_to_go)
+                .then("=", mean_Q - value_of_rest, lemma("AD.11.time"))
+                .then("≤", mean_Q + bounded * rest_of_value, pointwise),
+            ),
+            Assertion(
+                "AD.11.below",
+                "and fall short of it by at most cγⁿ if V ≤ c",
+                "proved",
+                statement(
+                    mean_to_go,
+                    "≥",
+                    mean_Q - bounded * rest_of_value,
+                    standing=[value_below],
+                    definitions=[bellman_on(nothing_ends)],
+                    recursions=REWARDS_AFTER,
+                ),
+                begin(mean_to_go)
+                .then("=", mean_Q - value_of_rest, lemma("AD.11.time"))
+                .then("≥", mean_Q - bounded * rest_of_value, pointwise),
+            ),
+            Assertion(
+                "AD.11.last",
+                "two steps, T = 1, Q without a time index: E[R̂_1 ∣ s, a] = r(s, a) is Q(s, a) = r(s, a) + γE[r(s′, a′)]",
+                "refuted",
+                statement(pay(s, a), "=", pay(s, a) + gamma * E(move(s2, s, a), E(pi(b, s2), pay(s2, b)))),
+            ),
+        ),
+    ),
+    Claim(
+        section="V",
+        tag="V.V",
+        quote="R̂_t = Σ_{t′=t}^{T} γ^{t′} r_{t′}",
+        reading="R̂ as printed is γᵗ times Σ_{k≥t} γ^{k−t} r_k; its mean given (s, a) is Q(s, a).",
+        main=Assertion(
+            "AD.12",
+            "with γ^k in place of γ^{k−t} the expectation is Q",
+            "refuted",
+            statement(
+                E(follows(omega, s, a), step_discount * rewards_to_go(omega)), "=", Q(s, a), standing=[Q_is_mean]
+            ),
+        ),
+        parts=(
+            Assertion(
+                "AD.12.factor",
+                "on every trajectory the printed form is γᵗ Σ_{k≥t} γ^{k−t} r_k",
+                "proved",
+                statement(
+                    printed(j),
+                    "=",
+                    step_discount * return_on(j),
+                    recursions=[discounts_on, return_on_sum, printed_sum],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.12.gradient",
+                "with the printed form reward-to-go is the exact discounted gradient: E[Σ_t g_t Σ_{k≥t} γᵏ r_k] = ∇E[Σ_k γᵏ r_k]",
+                "proved",
+                statement(
+                    E(trajectory(h), to_go_estimate(h)),
+                    "=",
+                    D(E(trajectory(h), returns(h))),
+                    standing=[free_rewards],
+                    recursions=[*DISCOUNTED, discounted_to_go],
+                ),
+                ByInduction((lemma("PG.3.product"), lemma("AD.12.return"))),
+            ),
+            Assertion(
+                "AD.12.return",
+                "the discounted return does not depend on θ",
+                "proved",
+                statement(D(returns(h)), "=", 0, standing=[free_rewards], recursions=[power_law, discounted_sum]),
+                ByInduction(),
+            ),
+        ),
+        correction=Assertion(
+            "AD.12.corrected",
+            "the expectation is γᵗ Q(s, a)",
+            "proved",
+            statement(
+                E(follows(omega, s, a), step_discount * rewards_to_go(omega)),
+                "=",
+                step_discount * Q(s, a),
+                standing=[Q_is_mean],
+            ),
+        ),
+        believe="Σ_{k≥t} γᵏ r_k estimates γᵗ Q; in the policy gradient that is the right weight for the discounted J (AD.13).",
+    ),
+    Claim(
+        section="V",
+        tag="V.IV",
+        quote="∇J(θ) = E[Σ_t ∇log π(a_t∣s_t) A(s_t, a_t)]",
+        reading=(
+            "J = E[V(s_0)], the discounted expected return, V by Bellman's equation and A = Q − V; T steps are written out, and "
+            "E[γᵀ∇V(s_T)] is what remains: zero where the episode has ended, and vanishing for γ < 1 as T grows."
+        ),
+        main=Assertion(
+            "AD.13",
+            "∇J = E[Σ_t ∇log π A(s_t, a_t)] for the discounted J",
+            "conditional",
+            statement(
+                start_objective,
+                "=",
+                advantage_gradient,
+                assuming=[assume("γ = 1", gamma, "=", 1)],
+                definitions=[bellman],
+                recursions=[path_law, discounts, advantage_sum(weighted=False)],
+            ),
+            ByInduction((lemma("AD.13.one"),)),
+        ),
+        parts=(
+            Assertion(
+                "AD.13.one",
+                "γᵗ = 1 where γ = 1",
+                "conditional",
+                statement(discount(k), "=", 1, assuming=[assume("γ = 1", gamma, "=", 1)], recursions=[discounts]),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.13.weighted",
+                "with a weight γᵗ on the term at t, for every γ",
+                "proved",
+                statement(
+                    start_objective,
+                    "=",
+                    advantage_gradient,
+                    definitions=[bellman],
+                    recursions=[path_law, discounts, advantage_sum(weighted=True)],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.13.parallel",
+                "without the weights the sum has at least the direction of ∇J (two steps, a parameter for each)",
+                "refuted",
+                statement(along_first * sum_second, "=", along_second * sum_first, standing=HELD),
+            ),
+            Assertion(
+                "AD.13.angle",
+                "it has ∂J/∂θ₀ right and ∂J/∂θ₁ too large by 1/γ: the two gradients are parallel only if γ = 1 or one entry is 0",
+                "proved",
+                statement(
+                    along_first * sum_second - along_second * sum_first,
+                    "=",
+                    (1 - gamma) * sum_first * sum_second,
+                    standing=HELD,
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        section="V",
+        tag="B V",
+        quote="precisely the signal we want",
+        reading=(
+            "A softmax table: θ moves along the exact gradient of J in the logits, so that the logit of a moves by π(a)A(a). "
+            "Then π(a) rises wherever A(a) > 0."
+        ),
+        main=Assertion(
+            "AD.14",
+            "probability rises where the advantage is positive",
+            "refuted",
+            statement(D(iv.arm(a)), ">", 0, standing=[softmax_ascent, arm_is_better]),
+        ),
+        parts=(
+            Assertion(
+                "AD.14.negative",
+                "for a single sampled action with A < 0 its probability falls, for every step size",
+                "proved",
+                statement(
+                    chosen_after / (chosen_after + others_after),
+                    "<",
+                    chance,
+                    standing=[assume("A < 0", push, "<", 0)],
+                ),
+                ByCalculation((lemma("AD.14.more"),)),
+            ),
+            Assertion(
+                "AD.14.less",
+                "where A > 0, the weights of the other actions do not grow",
+                "proved",
+                statement(others_after, "≤", 1 - chance, standing=[assume("A > 0", push, ">", 0)]),
+            ),
+            Assertion(
+                "AD.14.more",
+                "where A < 0, they do not shrink",
+                "proved",
+                statement(others_after, "≥", 1 - chance, standing=[assume("A < 0", push, "<", 0)]),
+            ),
+            Assertion(
+                "AD.14.model",
+                "any model, to first order: the step αA∇log π(a) changes log π(a) by αA‖∇log π(a)‖² > 0",
+                "proved",
+                statement(
+                    Sum(i, slope(i) * (step_size * sampled_advantage * slope(i))),
+                    ">",
+                    0,
+                    standing=[
+                        assume("A > 0", sampled_advantage, ">", 0),
+                        assume("∇log π(a) ≠ 0", Sum(i2, slope(i2) ** 2), ">", 0),
+                    ],
+                ),
+            ),
+        ),
+        correction=Assertion(
+            "AD.14.corrected",
+            "for a single sampled action of a softmax table with A > 0 its probability rises, for every step size",
+            "proved",
+            statement(
+                chosen_after / (chosen_after + others_after),
+                ">",
+                chance,
+                standing=[assume("A > 0", push, ">", 0)],
+            ),
+            ByCalculation((lemma("AD.14.less"),)),
+        ),
+        believe="The update of one sampled action raises it if A > 0; the exact gradient may still lower it in favour of others.",
+    ),
+    Claim(
+        section="V",
+        tag="B V",
         quote="the rewards-to-go is estimated as Q",
         reading=(
             "ω is what follows (s, a), R̂ a function of it. Read as: Q is the best prediction of R̂ from (s, a) in mean square. "
@@ -683,6 +1519,103 @@ CLAIMS = (
                     Q(s, a),
                     standing=[Q_is_mean, assume("ω can follow", follows(omega, s, a), ">", 0)],
                 ),
+            ),
+        ),
+    ),
+    Claim(
+        section="V",
+        tag="B V",
+        quote="GAE … a weighted combination of multi-step returns",
+        reading=(
+            "A⁽ⁿ⁾ = Σ_{l<n} γ^l δ_{t+l}. For λ < 1, γλ < 1 and bounded δ the two series converge; A⁽⁰⁾ = 0, so that "
+            "Σ_n λ·λⁿA⁽ⁿ⁺¹⁾ = Σ_n λⁿA⁽ⁿ⁾, which is the sum over n from 1 on."
+        ),
+        main=Assertion(
+            "AD.16",
+            "infinite: Σ_{n≥1} (1 − λ)λ^{n−1} A⁽ⁿ⁾ = Σ_l (γλ)^l δ_{t+l}",
+            "proved",
+            statement(
+                (1 - lambda_) * Sum(n, lambda_power(n) * advantage_next(n)),
+                "=",
+                Sum(n, lambda_power(n) * discounted_error(n)),
+                standing=[
+                    assume(
+                        "γⁿδ_{t+n} = A⁽ⁿ⁺¹⁾ − A⁽ⁿ⁾",
+                        discounted_error(n),
+                        "=",
+                        advantage_next(n) - advantage_now(n),
+                        for_all=[n],
+                    ),
+                    assume(
+                        "A⁽⁰⁾ = 0: the first term of the series may be left out",
+                        Sum(n, lambda_power(n) * advantage_now(n)),
+                        "=",
+                        lambda_ * Sum(n, lambda_power(n) * advantage_next(n)),
+                    ),
+                    Summable(n, lambda_power(n) * advantage_next(n), "Σ λⁿ∣A⁽ⁿ⁺¹⁾∣ < ∞"),
+                    Summable(n, lambda_power(n) * advantage_now(n), "Σ λⁿ∣A⁽ⁿ⁾∣ < ∞"),
+                ],
+            ),
+        ),
+        parts=(
+            Assertion(
+                "AD.16.finite",
+                "N steps: with the last weight λ^{N−1} in place of (1 − λ)λ^{N−1}",
+                "proved",
+                statement(
+                    mean_before(k) + lambdas_before(k) * n_step(k),
+                    "=",
+                    sum_of(k),
+                    recursions=[*GAE_MEANS, weighted_before, lambda_before],
+                ),
+                ByInduction((lemma("AD.16.partial"),)),
+            ),
+            Assertion(
+                "AD.16.weights",
+                "the weights, with the last one, sum to one",
+                "proved",
+                statement(total_weight(k) + lambdas(k), "=", 1, recursions=[lambda_powers, weight_sum]),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.16.partial",
+                "after N terms the two series differ by λᴺA⁽ᴺ⁾",
+                "proved",
+                statement(sum_of(k) - mean_of(k), "=", lambdas(k) * n_step(k), recursions=GAE_MEANS),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.16.above",
+                "if ∣δ∣ ≤ c then A⁽ᴺ⁾ ≤ cN",
+                "proved",
+                statement(
+                    n_step(k),
+                    "≤",
+                    error_bound * Length(K),
+                    standing=errors_bounded,
+                    recursions=[discounts, n_step_sum],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.16.below",
+                "and A⁽ᴺ⁾ ≥ −cN",
+                "proved",
+                statement(
+                    n_step(k),
+                    "≥",
+                    -error_bound * Length(K),
+                    standing=errors_bounded,
+                    recursions=[discounts, n_step_sum],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.16.vanishes",
+                "NλᴺN^0 → 0 for λ = exp(−κ) < 1, so that the series have the same sum",
+                "proved",
+                statement(limit(steps_count * exp(-rate * steps_count), steps_count, "∞"), "=", 0),
+                prover=prove_limit,
             ),
         ),
     ),
@@ -748,6 +1681,215 @@ CLAIMS = (
                 "proved",
                 statement(weight(j), "=", discount_on(j), recursions=[weights(1), discounts_on]),
                 ByInduction(),
+            ),
+        ),
+    ),
+    Claim(
+        section="V",
+        tag="B V",
+        quote="(ours) GAE in the policy gradient",
+        reading=(
+            "M = Σ_t γᵗ g_t Σ_l (γλ)^l δ_{t+l} over T steps, δ with a critic V_φ that does not depend on θ; ∇J is the gradient of "
+            "E[G + γᵀV_φ(s_T)], which is J where V_φ(end) = 0. ε = E[r + γV_φ(next)] − V_φ is zero at every state if V_φ = V."
+        ),
+        main=Assertion(
+            "AD.18",
+            "GAE is unbiased for the policy gradient",
+            "conditional",
+            statement(
+                E(path(k), gae_estimate(k)),
+                "=",
+                D(ended_objective),
+                assuming=[exact],
+                standing=[error_of_critic],
+                recursions=[*GAE_GRADIENT, trace_sum, all_score_sum, excess_sum],
+            ),
+            ByCalculation((lemma("AD.18.bias"), lemma("AD.18.none"))),
+            worlds=(_two_next_states(),),
+        ),
+        parts=(
+            Assertion(
+                "AD.18.bias",
+                "its bias is −(1 − λ)E[Σ_t γᵗ (Y_t + e_t) δ_t], e_t = Σ_{i<t} λ^{t−1−i} g_i and Y_t = Σ_{i<t} e_i",
+                "proved",
+                statement(
+                    E(path(k), gae_estimate(k)),
+                    "=",
+                    D(ended_objective) - (1 - lambda_) * E(path(k), excess(k)),
+                    recursions=[*GAE_GRADIENT, trace_sum, all_score_sum, excess_sum],
+                ),
+                ByInduction((lemma("AD.18.product"), lemma("AD.18.trace"))),
+            ),
+            Assertion(
+                "AD.18.product",
+                "∇p = p·Z",
+                "proved",
+                statement(D(path(k)), "=", path(k) * all_scores(k), recursions=[path_law, all_score_sum]),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.18.trace",
+                "Z = e + (1 − λ)Y",
+                "proved",
+                statement(
+                    all_scores(k),
+                    "=",
+                    eligibility(k) + (1 - lambda_) * trace_sums(k),
+                    recursions=[all_score_sum, eligibility_law, trace_sum],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.18.none",
+                "the bias is zero if λ = 1 or V_φ = V",
+                "conditional",
+                statement(
+                    (1 - lambda_) * E(path(k), excess(k)),
+                    "=",
+                    0,
+                    assuming=[exact],
+                    standing=[error_of_critic],
+                    recursions=[path_law, discounts, eligibility_law, trace_sum, excess_sum],
+                ),
+                ByInduction((lemma("AD.18.each"),)),
+                worlds=(_two_next_states(),),
+            ),
+            Assertion(
+                "AD.18.each",
+                "the part of it that step t brings is zero",
+                "conditional",
+                statement(
+                    (1 - lambda_) * E(path(k), discount(k) * (trace_sums(k) + eligibility(k)) * bellman_error(k)),
+                    "=",
+                    0,
+                    assuming=[exact],
+                    standing=[error_of_critic],
+                    recursions=[path_law, discounts, eligibility_law, trace_sum],
+                ),
+                worlds=(_two_next_states(),),
+            ),
+            Assertion(
+                "AD.18.time",
+                "not necessary: a Bellman error c that is the same for all states of step t contributes nothing, for every t",
+                "proved",
+                statement(
+                    E(path(k), discount(k) * (trace_sums(k) + eligibility(k)) * number),
+                    "=",
+                    0,
+                    recursions=[path_law, discounts, eligibility_law, trace_sum],
+                ),
+                ByInduction((lemma("AD.18.centred"),)),
+            ),
+            Assertion(
+                "AD.18.centred",
+                "E[γᵗ e_t] = 0",
+                "proved",
+                statement(
+                    E(path(k), discount(k) * eligibility(k)),
+                    "=",
+                    0,
+                    recursions=[path_law, discounts, eligibility_law],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.18.arms",
+                "λ = 0, γ = 1, two arms that lead to states with errors e₀, e₁ of V_φ: the bias is p(1 − p)(e₁ − e₀)",
+                "proved",
+                statement(
+                    (1 - one_chance) * D(log(1 - one_chance)) * b0 + one_chance * D(log(one_chance)) * b1,
+                    "=",
+                    one_chance * (1 - one_chance) * (b1 - b0),
+                    standing=[logit],
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        section="V",
+        tag="B V",
+        quote="high-variance, low-bias … low-variance, high-bias",
+        reading="Two errors, δ_0 and δ_1: the variance of δ_0 + γλδ_1 does not fall as λ grows.",
+        main=Assertion(
+            "AD.19",
+            "a larger λ has the larger variance",
+            "refuted",
+            statement(gae_variance(low), "≤", gae_variance(high), standing=[ordered]),
+        ),
+        parts=(
+            Assertion(
+                "AD.19.exact",
+                "with V = V^π the variance is Var(δ_0) + γ²λ²E[δ_1²]",
+                "proved",
+                statement(
+                    gae_variance(lambda_),
+                    "=",
+                    variance(next_law(s), next_law(s3), td_now(s), td_now(s3)) + (gamma * lambda_) ** 2 * later_square,
+                    standing=[later_centred],
+                ),
+            ),
+        ),
+        correction=Assertion(
+            "AD.19.corrected",
+            "with V = V^π it does not fall",
+            "proved",
+            statement(gae_variance(low), "≤", gae_variance(high), standing=[ordered, later_centred]),
+        ),
+        believe="The variance rises with λ where the critic is exact; a bad critic can have its largest variance at λ = 0.",
+    ),
+    Claim(
+        section="V",
+        tag="B V",
+        quote="(ours) GAE at the end of an episode",
+        reading=(
+            "d = 1 in a terminal state, after which nothing is worth anything: V(j) = E[r + γ(1 − d)V(next)]. Each δ bootstraps "
+            "(1 − d)V, errors after a terminal state are masked out, and the sum is cut after any number of steps."
+        ),
+        main=Assertion(
+            "AD.20",
+            "terminated bootstraps 0, truncated bootstraps V: then E[Â ∣ s, a] = A(s, a), for every λ",
+            "proved",
+            statement(
+                E(tail(j), kept_pair(j) * gae(j)),
+                "=",
+                E(first_law(s), E(start_policy(a, s), pair_test(s, a) * (q_on(s, a, goes_on) - start_value(s)))),
+                definitions=[bellman_on(goes_on)],
+                recursions=[tail_law, weights(lambda_), alive_law, masked_gae, pair_kept],
+            ),
+            ByInduction(),
+        ),
+        parts=(
+            Assertion(
+                "AD.20.cut",
+                "truncated after one step, bootstraps 0: r(s, a) − V(s) is A(s, a)",
+                "refuted",
+                statement(
+                    pay(s, a) - true_value(s),
+                    "=",
+                    pay(s, a) + gamma * E(move(s2, s, a), true_value(s2)) - true_value(s),
+                ),
+            ),
+            Assertion(
+                "AD.20.over",
+                "terminated after one step, bootstraps V: r(s, a) + γE[V(s′)] − V(s) is A(s, a) = r(s, a) − V(s)",
+                "refuted",
+                statement(
+                    pay(s, a) + gamma * E(move(s2, s, a), true_value(s2)) - true_value(s),
+                    "=",
+                    pay(s, a) - true_value(s),
+                ),
+            ),
+            Assertion(
+                "AD.20.forever",
+                "reward 1 for ever, V = 1/(1 − γ), cut after one step with 0: the advantage comes out as −γ/(1 − γ)",
+                "proved",
+                statement(1 - 1 / (1 - below_one), "=", -below_one / (1 - below_one)),
+            ),
+            Assertion(
+                "AD.20.zero",
+                "with V it comes out as 0, which it is",
+                "proved",
+                statement(1 + below_one / (1 - below_one) - 1 / (1 - below_one), "=", 0),
             ),
         ),
     ),
