@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 from derivations.checker.calculus import prove_limit
 from derivations.checker.proof import (
@@ -512,6 +513,33 @@ def advantage_sum(weighted: bool) -> Recursion:
 start_objective = D(E(first_law(s), value(Path(K, None, (s,)))))
 advantage_gradient = E(path(k), advantages(k)) + E(path(k), discount(k) * D(value(k)))
 
+_HALF = Fraction(1, 2)
+
+
+def _walks(lengths: int) -> list[tuple[int, ...]]:
+    """The histories of up to so many steps where there is one state and there are two actions."""
+    steps = [product(*[range(1), *[range(2), range(1)] * t]) for t in range(lengths)]
+    return [history for level in steps for history in level]
+
+
+def _coins_thrown(tables: dict[Any, object]) -> World:
+    """Two steps in one state, a fair coin at each, θ its logit at every step."""
+    moves = [(history, a) for history in _walks(3) for a in range(2)]
+    law_of_moves = {
+        first_law: [1],
+        play: {(a, history): _HALF for history, a in moves},
+        turn: {(0, history, a): 1 for history, a in moves},
+    }
+    slopes = {play: {(a, history): Fraction(2 * a - 1, 4) for history, a in moves}}
+    return world({S: 1, A: 2}, {**law_of_moves, **tables}, slopes=slopes, lengths={K: 2})
+
+
+def _paid_late() -> World:
+    """γ = ½, and only the second throw is paid for: its share of ∇J is half of what the sum without weights says."""
+    paid = {(history, a, 0): int(len(history) == 3 and a == 1) for history in _walks(3) for a in range(2)}
+    return _coins_thrown({gamma: _HALF, gain: paid, value: {(history,): 0 for history in _walks(4)}})
+
+
 # Two steps, each with a parameter of its own: along one the second policy is held fixed, along the other the first.
 A2 = Sort("A₁")
 c2, c3 = A2.indices("c d")
@@ -546,10 +574,11 @@ softmax_ascent = assume(
     for_all=[a],
 )
 arm_is_better = assume("A(a) > 0", arm_advantage(a, a2), ">", 0)
-# The sampled action has probability p, the others (1 − p)ν; the logit step is cA(1 − p) for it, −cA(1 − p)ν for them.
-O = Sort("O")
-other, other2 = O.indices("o u")
-chance, others = parameter("p", OPEN_UNIT), law("ν", O)
+# The sampled action has probability p, the others (1 − p)ν; a step α along ∇log π·A
+# moves its logit by αA(1 − p) and theirs by −αA(1 − p)ν.
+Others = Sort("O")
+other = Others.index("o")
+chance, others = parameter("p", OPEN_UNIT), law("ν", Others)
 push = parameter("αA", REAL)
 others_after = Sum(other, (1 - chance) * others(other) * exp(-push * (1 - chance) * others(other)))
 chosen_after = chance * exp(push * (1 - chance))
@@ -633,22 +662,15 @@ number = parameter("c", REAL)
 
 def _two_next_states() -> World:
     """λ = 0, γ = 1, a fair coin whose sides lead to states where V_φ is wrong by 0 and by 1; nothing is paid."""
-    half, quarter = Fraction(1, 2), Fraction(1, 4)
-    at = [[path for path in product(*[range(1), *[range(2), range(1)] * steps])] for steps in range(4)]
-    known = [history for level in at[:3] for history in level]
-    wrong = {history: int(len(history) == 3 and history[1] == 1) for level in at for history in level}
+    wrong = {history: int(len(history) == 3 and history[1] == 1) for history in _walks(4)}
     tables = {
         lambda_: 0,
         gamma: 1,
-        first_law: [1],
-        play: {(a, history): half for history in known for a in range(2)},
-        turn: {(0, history, a): 1 for history in known for a in range(2)},
-        gain: {(history, a, 0): 0 for history in known for a in range(2)},
+        gain: {(history, a, 0): 0 for history in _walks(3) for a in range(2)},
         estimated: {(history,): number for history, number in wrong.items()},
-        bellman_error: {(history,): half if len(history) == 1 else -wrong[history] for history in known},
+        bellman_error: {(history,): _HALF if len(history) == 1 else -wrong[history] for history in _walks(3)},
     }
-    slopes = {play: {(a, history): quarter * (2 * a - 1) for history in known for a in range(2)}}
-    return world({S: 1, A: 2}, tables, slopes=slopes, lengths={K: 2})
+    return _coins_thrown(tables)
 
 
 # --- AD.19: variance and λ ----------------------------------------------------------------------------------------------
@@ -721,7 +743,7 @@ CLAIMS = (
     Claim(
         section="V",
         tag="B V",
-        quote="an action cannot affect rewards that came before it",
+        quote="cannot influence rewards that were received before",
         reading=(
             "o is everything before s_t, f(o) any function of it, such as r_k with k < t; the trajectory goes on for any "
             "number of steps after a_t. The mean of ∇log π(a_t∣·) f(o) over whole trajectories is zero."
@@ -760,7 +782,7 @@ CLAIMS = (
     Claim(
         section="V",
         tag="V.I",
-        quote="rewards-to-go",
+        quote="consider only the rewards-to-go",
         reading=(
             "Z·G = Σ_t g_t G(τ) and M = Σ_t g_t Σ_{k≥t} r_k, g_t the score of step t, have the same expectation, for every "
             "horizon. Rewards may depend on everything, so they may hold a factor γᵏ."
@@ -777,7 +799,7 @@ CLAIMS = (
         parts=(
             Assertion(
                 "AD.3.step",
-                "at each step by itself: E[g_t Σ_{k≥t} r_k] = E[g_t (f + Σ_{k≥t} r_k)], f the sum of the rewards before t",
+                "at each step t: E[g_t Σ_{k≥t} r_k] = E[g_t (f + Σ_{k≥t} r_k)], f the sum of the rewards before t",
                 "proved",
                 statement(
                     E(long_run(m), kept_score(m) * to_go(m)),
@@ -819,10 +841,10 @@ CLAIMS = (
     Claim(
         section="V",
         tag="V.I",
-        quote="past rewards … contribute only noise",
+        quote="contribute only noise … a lower-variance estimator",
         reading=(
-            "Over whole trajectories the variance of M, the reward-to-go estimate, is at most that of Z·G, along one parameter "
-            "that all steps may share. The means are equal (AD.3)."
+            "Over whole trajectories the variance of M, the reward-to-go estimate, is at most that of Z·G, along one "
+            "parameter that all steps may share. The means are equal (AD.3)."
         ),
         main=Assertion(
             "AD.4",
@@ -886,7 +908,7 @@ CLAIMS = (
     Claim(
         section="V",
         tag="V.II",
-        quote="subtract a state-dependent baseline",
+        quote="subtract a state-dependent baseline from our rewards-to-go",
         reading=(
             "B = Σ_t g_t b(h_t, s_t): the baseline may depend on the state, on everything before it, and on θ. M is the "
             "reward-to-go estimate."
@@ -1005,7 +1027,7 @@ CLAIMS = (
                 E(pi(a, s), E(follows(omega, s, a), score(pi(a, s)) * later(omega))), "=", 0, assuming=[independent]
             ),
         ),
-        believe="A baseline may depend on whatever is independent of the action given the state, such as all that came before.",
+        believe="A baseline may depend on what is independent of the action given the state: on all that came before.",
     ),
     Claim(
         section="V",
@@ -1077,7 +1099,7 @@ CLAIMS = (
     Claim(
         section="V",
         tag="B V",
-        quote="a baseline reduces variance",
+        quote="variance reduction is to subtract a baseline … used as a baseline",
         reading="One step: the variance of ∇log π(a) (r(a) − V), V = E[r], is at most that of ∇log π(a) r(a).",
         main=Assertion(
             "AD.8",
@@ -1096,7 +1118,7 @@ CLAIMS = (
                 - 2 * constant * E(iv.arm(b), score(iv.arm(b)) ** 2 * iv.pay(b)),
             ),
         ),
-        believe="A baseline keeps the mean; it reduces the variance only if it is near enough to b* of AD.9, and V need not be.",
+        believe="A baseline keeps the mean; it reduces the variance only between 0 and 2b*, and V need not be there.",
     ),
     Claim(
         section="V",
@@ -1218,10 +1240,11 @@ CLAIMS = (
     Claim(
         section="V",
         tag="B V",
-        quote="R̂ provides an unbiased estimate of Q",
+        quote="the rewards-to-go provides an unbiased … estimate",
         reading=(
-            "κ_t(·∣s, a) is the law of what remains after (s_t, a_t) = (s, a), κ that of what follows (s_0, a_0) = (s, a); R̂ = "
-            "Σ_{k≥t} γ^{k−t} r_k is a function of it, and Q(s, a), as the source has it, the mean of R̂ under κ."
+            "κ_t(·∣s, a) is the law of what remains after (s_t, a_t) = (s, a), κ that of what follows (s_0, a_0) = (s, a). "
+            "R̂ = Σ_{k≥t} γ^{k−t} r_k is a function of it, and Q(s, a), as the source has it, the mean of R̂ under κ. An "
+            "infinite horizon, or a state that determines the steps that remain, makes the laws the same."
         ),
         main=Assertion(
             "AD.11",
@@ -1237,7 +1260,7 @@ CLAIMS = (
         parts=(
             Assertion(
                 "AD.11.time",
-                "finite horizon, the time in the state: E[f·(R̂ + γⁿV(end))] = E[f·Q] for every function f of (s_t, a_t), Q and V "
+                "finite horizon, the time in the state: E[f·(R̂ + γⁿV(end))] = E[f·Q] for every f of (s_t, a_t), Q and V "
                 "by Bellman's equation; V(end) = 0 where nothing remains",
                 "proved",
                 statement(
@@ -1317,7 +1340,8 @@ CLAIMS = (
             ),
             Assertion(
                 "AD.12.gradient",
-                "with the printed form reward-to-go is the exact discounted gradient: E[Σ_t g_t Σ_{k≥t} γᵏ r_k] = ∇E[Σ_k γᵏ r_k]",
+                "with the printed form reward-to-go is the exact discounted gradient: "
+                "E[Σ_t g_t Σ_{k≥t} γᵏ r_k] = ∇E[Σ_k γᵏ r_k]",
                 "proved",
                 statement(
                     E(trajectory(h), to_go_estimate(h)),
@@ -1347,15 +1371,15 @@ CLAIMS = (
                 standing=[Q_is_mean],
             ),
         ),
-        believe="Σ_{k≥t} γᵏ r_k estimates γᵗ Q; in the policy gradient that is the right weight for the discounted J (AD.13).",
+        believe="Σ_{k≥t} γᵏ r_k estimates γᵗ Q, which is the right weight in the gradient of the discounted J (AD.13).",
     ),
     Claim(
         section="V",
         tag="V.IV",
         quote="∇J(θ) = E[Σ_t ∇log π(a_t∣s_t) A(s_t, a_t)]",
         reading=(
-            "J = E[V(s_0)], the discounted expected return, V by Bellman's equation and A = Q − V; T steps are written out, and "
-            "E[γᵀ∇V(s_T)] is what remains: zero where the episode has ended, and vanishing for γ < 1 as T grows."
+            "J = E[V(s_0)], the discounted expected return, V by Bellman's equation and A = Q − V; T steps are written "
+            "out, and E[γᵀ∇V(s_T)] is what remains: zero where the episode has ended, vanishing for γ < 1 as T grows."
         ),
         main=Assertion(
             "AD.13",
@@ -1370,6 +1394,7 @@ CLAIMS = (
                 recursions=[path_law, discounts, advantage_sum(weighted=False)],
             ),
             ByInduction((lemma("AD.13.one"),)),
+            worlds=(_paid_late(),),
         ),
         parts=(
             Assertion(
@@ -1400,7 +1425,7 @@ CLAIMS = (
             ),
             Assertion(
                 "AD.13.angle",
-                "it has ∂J/∂θ₀ right and ∂J/∂θ₁ too large by 1/γ: the two gradients are parallel only if γ = 1 or one entry is 0",
+                "the two gradients are parallel only if γ = 1 or an entry is 0: ∂₀J·m₁ − ∂₁J·m₀ = (1 − γ)m₀m₁, m the sum",
                 "proved",
                 statement(
                     along_first * sum_second - along_second * sum_first,
@@ -1477,15 +1502,15 @@ CLAIMS = (
             ),
             ByCalculation((lemma("AD.14.less"),)),
         ),
-        believe="The update of one sampled action raises it if A > 0; the exact gradient may still lower it in favour of others.",
+        believe="The update of one sampled action raises it if A > 0; the exact gradient may lower it in favour of others.",
     ),
     Claim(
         section="V",
         tag="B V",
-        quote="the rewards-to-go is estimated as Q",
+        quote="in RL, the rewards-to-go is estimated as Q",
         reading=(
-            "ω is what follows (s, a), R̂ a function of it. Read as: Q is the best prediction of R̂ from (s, a) in mean square. "
-            "True where Q is the conditional mean."
+            "ω is what follows (s, a), R̂ a function of it. Read as: Q is the best prediction of R̂ from (s, a) in mean "
+            "square. True where Q is the conditional mean."
         ),
         main=Assertion(
             "AD.15",
@@ -1525,7 +1550,7 @@ CLAIMS = (
     Claim(
         section="V",
         tag="B V",
-        quote="GAE … a weighted combination of multi-step returns",
+        quote="a weighted combination of multi-step returns",
         reading=(
             "A⁽ⁿ⁾ = Σ_{l<n} γ^l δ_{t+l}. For λ < 1, γλ < 1 and bounded δ the two series converge; A⁽⁰⁾ = 0, so that "
             "Σ_n λ·λⁿA⁽ⁿ⁺¹⁾ = Σ_n λⁿA⁽ⁿ⁾, which is the sum over n from 1 on."
@@ -1612,7 +1637,7 @@ CLAIMS = (
             ),
             Assertion(
                 "AD.16.vanishes",
-                "NλᴺN^0 → 0 for λ = exp(−κ) < 1, so that the series have the same sum",
+                "Nλᴺ → 0 for λ = exp(−κ) < 1: their difference λᴺA⁽ᴺ⁾ vanishes, and the two series have the same sum",
                 "proved",
                 statement(limit(steps_count * exp(-rate * steps_count), steps_count, "∞"), "=", 0),
                 prover=prove_limit,
@@ -1624,8 +1649,8 @@ CLAIMS = (
         tag="B V",
         quote="Generalized Advantage Estimation",
         reading=(
-            "j = (s_t, a_t, s_{t+1}, …) of any length, Â_t = Σ_l (γλ)^l δ_{t+l}, Â_{t+1} the same from the next step on, up to "
-            "the same end; V is any function of the history, so it may be zero at the end."
+            "j = (s_t, a_t, s_{t+1}, …) of any length, Â_t = Σ_l (γλ)^l δ_{t+l}, Â_{t+1} the same from the next step on, "
+            "up to the same end; V is any function of the history, so it may be zero at the end."
         ),
         main=Assertion(
             "AD.17",
@@ -1689,8 +1714,9 @@ CLAIMS = (
         tag="B V",
         quote="(ours) GAE in the policy gradient",
         reading=(
-            "M = Σ_t γᵗ g_t Σ_l (γλ)^l δ_{t+l} over T steps, δ with a critic V_φ that does not depend on θ; ∇J is the gradient of "
-            "E[G + γᵀV_φ(s_T)], which is J where V_φ(end) = 0. ε = E[r + γV_φ(next)] − V_φ is zero at every state if V_φ = V."
+            "M = Σ_t γᵗ g_t Σ_l (γλ)^l δ_{t+l} over T steps, δ with a critic V_φ that does not depend on θ; ∇J is the "
+            "gradient of E[G + γᵀV_φ(s_T)], which is J where V_φ(end) = 0. ε = E[r + γV_φ(next)] − V_φ is zero at every "
+            "state if V_φ = V."
         ),
         main=Assertion(
             "AD.18",
@@ -1704,7 +1730,9 @@ CLAIMS = (
                 standing=[error_of_critic],
                 recursions=[*GAE_GRADIENT, trace_sum, all_score_sum, excess_sum],
             ),
-            ByCalculation((lemma("AD.18.bias"), lemma("AD.18.none"))),
+            begin(E(path(k), gae_estimate(k)))
+            .then("=", D(ended_objective) - (1 - lambda_) * E(path(k), excess(k)), lemma("AD.18.bias"))
+            .then("=", D(ended_objective), lemma("AD.18.none")),
             worlds=(_two_next_states(),),
         ),
         parts=(
@@ -1808,7 +1836,7 @@ CLAIMS = (
     Claim(
         section="V",
         tag="B V",
-        quote="high-variance, low-bias … low-variance, high-bias",
+        quote="between high-variance, low-bias … and low-variance, high-bias",
         reading="Two errors, δ_0 and δ_1: the variance of δ_0 + γλδ_1 does not fall as λ grows.",
         main=Assertion(
             "AD.19",
@@ -1842,8 +1870,9 @@ CLAIMS = (
         tag="B V",
         quote="(ours) GAE at the end of an episode",
         reading=(
-            "d = 1 in a terminal state, after which nothing is worth anything: V(j) = E[r + γ(1 − d)V(next)]. Each δ bootstraps "
-            "(1 − d)V, errors after a terminal state are masked out, and the sum is cut after any number of steps."
+            "d = 1 in a terminal state, after which nothing is worth anything: V(j) = E[r + γ(1 − d)V(next)]. Each δ "
+            "bootstraps (1 − d)V, errors after a terminal state are masked out, and the sum is cut after any number of "
+            "steps. E[f·Â] = E[f·A] for every f of (s, a)."
         ),
         main=Assertion(
             "AD.20",
