@@ -55,6 +55,7 @@ from derivations.checker.terms import (
     law,
     limit,
     log,
+    maximum,
     parameter,
     recursion,
     term,
@@ -551,11 +552,12 @@ HELD = [
     assume("π₀′ = π₀", first_held(a), "=", first_choice(a), for_all=[a]),
     assume("π₁′ = π₁", second_held(c2, a), "=", second_choice(c2, a), for_all=[c2, a]),
 ]
-along_first = D(E(first_choice(a), early(a) + gamma * E(second_held(c2, a), late(a, c2))))
-along_second = D(E(first_held(a), early(a) + gamma * E(second_choice(c2, a), late(a, c2))))
+inner_gamma = parameter("γ", OPEN_UNIT)
+along_first = D(E(first_choice(a), early(a) + inner_gamma * E(second_held(c2, a), late(a, c2))))
+along_second = D(E(first_held(a), early(a) + inner_gamma * E(second_choice(c2, a), late(a, c2))))
 second_value = E(second_choice(c3, a), late(a, c3))
-first_value = E(first_choice(a2), early(a2) + gamma * E(second_choice(c3, a2), late(a2, c3)))
-sum_first = E(first_choice(a), score(first_choice(a)) * (early(a) + gamma * second_value - first_value))
+first_value = E(first_choice(a2), early(a2) + inner_gamma * E(second_choice(c3, a2), late(a2, c3)))
+sum_first = E(first_choice(a), score(first_choice(a)) * (early(a) + inner_gamma * second_value - first_value))
 sum_second = E(first_choice(a), E(second_choice(c2, a), score(second_choice(c2, a)) * (late(a, c2) - second_value)))
 
 # --- AD.14: a step along the gradient -----------------------------------------------------------------------------------
@@ -603,6 +605,12 @@ error_sum = recursion(
 )
 weighted_before = recursion(mean_before, start=lambda s: 0, step=lambda k, a, s: mean_of(k))
 lambda_before = recursion(lambdas_before, start=lambda s: 0, step=lambda k, a, s: lambdas(k))
+size_sum = function("Σ∣δ∣", K)
+sizes_summed = recursion(
+    size_sum,
+    start=lambda s: 0,
+    step=lambda k, a, s: size_sum(k) + discount(k) * lambdas(k) * maximum(an_error(k, a, s), -an_error(k, a, s)),
+)
 weight_sum = recursion(
     total_weight, start=lambda s: 0, step=lambda k, a, s: total_weight(k) + (1 - lambda_) * lambdas(k)
 )
@@ -863,8 +871,22 @@ CLAIMS = (
             ),
             Assertion(
                 "AD.4.own",
-                "every step has its own parameters and all rewards have one sign: "
-                "on every trajectory Σ_t ‖g_t‖² R̂_t² ≤ Σ_t ‖g_t‖² G²",
+                "every step has its own parameters and all rewards have one sign: E[Σ_t ‖g_t‖² R̂_t²] ≤ E[Σ_t ‖g_t‖² G²], "
+                "the mean squares of the two estimates",
+                "proved",
+                statement(
+                    E(trajectory(h), norm_to_go_squared(h)),
+                    "≤",
+                    E(trajectory(h), norms(h) * signed_return(h) ** 2),
+                    recursions=[trajectory_law, *OWN, norm_to_go_squared_sum],
+                ),
+                begin(E(trajectory(h), norm_to_go_squared(h))).then(
+                    "≤", E(trajectory(h), norms(h) * signed_return(h) ** 2), lemma("AD.4.each"), pointwise
+                ),
+            ),
+            Assertion(
+                "AD.4.each",
+                "then Σ_t ‖g_t‖² R̂_t² ≤ Σ_t ‖g_t‖² G² on every trajectory",
                 "proved",
                 statement(
                     norm_to_go_squared(h),
@@ -1425,12 +1447,12 @@ CLAIMS = (
             ),
             Assertion(
                 "AD.13.angle",
-                "the two gradients are parallel only if γ = 1 or an entry is 0: ∂₀J·m₁ − ∂₁J·m₀ = (1 − γ)m₀m₁, m the sum",
+                "∂₀J·m₁ − ∂₁J·m₀ = (1 − γ)m₀m₁, m the sum without weights: parallel only if an entry of m is 0",
                 "proved",
                 statement(
                     along_first * sum_second - along_second * sum_first,
                     "=",
-                    (1 - gamma) * sum_first * sum_second,
+                    (1 - inner_gamma) * sum_first * sum_second,
                     standing=HELD,
                 ),
             ),
@@ -1632,6 +1654,19 @@ CLAIMS = (
                     -error_bound * Length(K),
                     standing=errors_bounded,
                     recursions=[discounts, n_step_sum],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "AD.16.converges",
+                "if ∣δ∣ ≤ c then (1 − γλ) Σ_{l<N} (γλ)^l ∣δ_{t+l}∣ ≤ c(1 − (γλ)ᴺ): for γλ < 1 the series converges",
+                "proved",
+                statement(
+                    (1 - gamma * lambda_) * size_sum(k),
+                    "≤",
+                    error_bound * (1 - discount(k) * lambdas(k)),
+                    standing=errors_bounded,
+                    recursions=[discounts, lambda_powers, sizes_summed],
                 ),
                 ByInduction(),
             ),
