@@ -98,7 +98,7 @@ class Normaliser:
         self._values = tuple(r for r in facts.rewrites if r.pattern.order == 0)
         self._slopes = tuple(r for r in facts.rewrites if r.pattern.order > 0)
         self._folds = tuple(self._fold(hypothesis) for hypothesis in facts.sums)
-        self._positive = self._positive_sums()
+        self._away_from_zero = self._nonzero_sums()
 
     # --- public
 
@@ -115,7 +115,7 @@ class Normaliser:
         return self.vanishes(self.difference(left, right))
 
     def vanishes(self, polynomial: Polynomial) -> bool:
-        """Whether a polynomial is zero, if need be after multiplying by its positive denominators."""
+        """Whether a polynomial is zero, if need be after multiplying by denominators that are not zero."""
         for _ in range(4):
             if not polynomial:
                 return True
@@ -615,8 +615,8 @@ class Normaliser:
         usable = len(polynomial.monomials) == 1 and bool(polynomial.monomials[0].binders)
         return hypothesis, polynomial.monomials[0] if usable else None
 
-    def _positive_sums(self) -> frozenset[Polynomial]:
-        """What hypotheses of the form Σ… > 0 say of sums, in the form in which these are divided by."""
+    def _nonzero_sums(self) -> frozenset[Polynomial]:
+        """The sums that are not zero by hypotheses of the form Σ… > 0, in the form in which these are divided by."""
         if not self.facts.positive_sums:
             return frozenset()
         plain = Normaliser(replace(self.facts, positive_sums=()), self.rules)
@@ -626,11 +626,9 @@ class Normaliser:
                 polynomial = plain.polynomial(hypothesis.left)
             except Undecided:
                 continue
-            if not polynomial:
-                continue
-            coefficient, outside, rest = _content(polynomial)
-            if coefficient > 0 and not outside and rest.monomials[0].coefficient > 0:
-                known.append(rest)
+            if polynomial:
+                _, _, rest = _content(polynomial)
+                known.append(_sign_free(rest))
         return frozenset(known)
 
     def _replace_values(self, raw: Raw) -> list[Raw] | None:
@@ -696,7 +694,7 @@ class Normaliser:
                     continue
                 if atom_indices(atom) & set(monomial.binders):
                     continue
-                if self.is_positive(atom.parts[0]):
+                if self._known_nonzero(atom, ()):
                     powers[atom] = min(powers.get(atom, 0), exponent)
         if not powers:
             return None
@@ -720,7 +718,7 @@ class Normaliser:
             case Apply():
                 return self.facts.nonzero(atom, present)
             case Composite("sum", (inside,)):
-                return inside in self._positive or self.is_positive(inside)
+                return inside in self._away_from_zero or self.is_positive(inside)
             case Composite("exp", _) | Size() | LogPrime():
                 return True
         return False

@@ -143,8 +143,11 @@ component, G = function("g", R, C), function("G", R)
 constant = parameter("b", REAL)
 square_norm = E(outcome_law(t3), Sum(i2, component(t3, i2) ** 2))
 best_constant = E(outcome_law(t3), Sum(i2, component(t3, i2) ** 2) * G(t3)) / square_norm
-scores_centred = assume("E[g] = 0 (AD.1)", E(outcome_law(t), component(t, i)), "=", 0, for_all=[i])
+raw = function("f", R, C)
+t4 = R.index("ρ")
+scores_centred = define(component(t, i), raw(t, i) - E(outcome_law(t4), raw(t4, i)))
 norm_positive = assume("E‖g‖² > 0", square_norm, ">", 0)
+loss_of_variance = square_norm * (constant - best_constant) ** 2
 one_norm = E(moving_law(t3), score(moving_law(t3)) ** 2)
 one_best = E(moving_law(t3), score(moving_law(t3)) ** 2 * G(t3)) / one_norm
 
@@ -167,13 +170,6 @@ def score_variance(shift: Term) -> Term:
     return variance(
         moving_law(t), moving_law(t2), score(moving_law(t)) * (G(t) - shift), score(moving_law(t2)) * (G(t2) - shift)
     )
-
-
-def _one_fair_coin() -> World:
-    """p = (½, ½), one component g = (1, −1): E[g] = 0, E‖g‖² = 1."""
-    half = Fraction(1, 2)
-    tables = {outcome_law: [half, half], component: [[1], [-1]], G: [1, 0], constant: 0}
-    return world({R: 2, C: 1}, tables)
 
 
 # --- AD.10, AD.11, AD.15, AD.21: values -------------------------------------------------------------------------------
@@ -359,7 +355,7 @@ def _one_in_ten() -> World:
 
 
 kept_part, dropped_part = function("ĝ", R, C), function("X", R, C)
-dropped_centred = assume("E[X] = 0 (AD.2)", E(outcome_law(t), dropped_part(t, i)), "=", 0, for_all=[i])
+dropped_centred = define(dropped_part(t, i), raw(t, i) - E(outcome_law(t4), raw(t4, i)))
 
 
 def component_variance(estimate: Callable[[Index, Index], Term]) -> Term:
@@ -684,12 +680,12 @@ def _two_next_states() -> World:
 # --- AD.19: variance and λ ----------------------------------------------------------------------------------------------
 
 next_law, after = law("P", S), law("κ", Omega, given=[S])
-s3 = S.index("s3")
+s3, s4 = S.indices("s3 s4")
 omega2 = Omega.index("υ")
-td_now, td_next = function("δ₀", S), function("δ₁", S, Omega)
+td_now, td_next, next_pay = function("δ₀", S), function("δ₁", S, Omega), function("r₁", S, Omega)
+next_exact = define(td_next(s, omega), next_pay(s, omega) - E(after(omega2, s), next_pay(s, omega2)))
 low, high = parameter("λ₁", UNIT), parameter("λ₂", UNIT)
 ordered = assume("λ₁ < λ₂", low, "<", high)
-later_centred = assume("V = V^π at the next state", E(after(omega, s), td_next(s, omega)), "=", 0, for_all=[s])
 
 
 def gae_variance(lam: Term) -> Term:
@@ -913,7 +909,7 @@ CLAIMS = (
         ),
         correction=Assertion(
             "AD.4.corrected",
-            "with X the dropped part, dropping it lowers the variance by E‖X‖² + 2E[X·ĝ]: "
+            "dropping a part X of mean zero (X = f − E[f], f any function) lowers the variance by E‖X‖² + 2E[X·ĝ]: "
             "it does not raise it if and only if this is not negative",
             "proved",
             statement(
@@ -922,7 +918,7 @@ CLAIMS = (
                 "=",
                 E(outcome_law(t3), Sum(i2, dropped_part(t3, i2) ** 2))
                 + 2 * E(outcome_law(t3), Sum(i2, dropped_part(t3, i2) * kept_part(t3, i2))),
-                standing=[dropped_centred],
+                definitions=[dropped_centred],
             ),
         ),
         believe="Reward-to-go lowers the variance only if E‖X‖² + 2E[X·ĝ] ≥ 0, X the dropped part.",
@@ -1147,8 +1143,8 @@ CLAIMS = (
         tag="B V",
         quote="(ours) the best constant baseline",
         reading=(
-            "g(τ) has components g(τ, i) of mean zero (AD.1); the estimate is g(τ)(G(τ) − b), its spread the trace of its "
-            "covariance, and b* = E[‖g‖²G]/E[‖g‖²]."
+            "g(τ) has components of mean zero (AD.1): g = f − E[f], f any function of τ; the estimate is g(τ)(G(τ) − b), "
+            "its spread the trace of its covariance, and b* = E[‖g‖²G]/E[‖g‖²]."
         ),
         main=Assertion(
             "AD.9",
@@ -1158,9 +1154,12 @@ CLAIMS = (
                 covariance_trace(best_constant),
                 "≤",
                 covariance_trace(constant),
-                standing=[scores_centred, norm_positive],
+                standing=[norm_positive],
+                definitions=[scores_centred],
             ),
-            worlds=(_one_fair_coin(),),
+            begin(covariance_trace(best_constant))
+            .then("≤", covariance_trace(best_constant) + loss_of_variance, lemma("AD.9.square"))
+            .then("=", covariance_trace(constant), lemma("AD.9.gap")),
         ),
         parts=(
             Assertion(
@@ -1170,22 +1169,27 @@ CLAIMS = (
                 statement(
                     covariance_trace(constant),
                     "=",
-                    covariance_trace(best_constant) + square_norm * (constant - best_constant) ** 2,
-                    standing=[scores_centred, norm_positive],
+                    covariance_trace(best_constant) + loss_of_variance,
+                    standing=[norm_positive],
+                    definitions=[scores_centred],
                 ),
-                worlds=(_one_fair_coin(),),
             ),
             Assertion(
-                "AD.9.unique",
-                "every other constant is worse",
+                "AD.9.square",
+                "which is not negative",
+                "proved",
+                statement(loss_of_variance, "≥", 0, standing=[norm_positive], definitions=[scores_centred]),
+            ),
+            Assertion(
+                "AD.9.more",
+                "and positive for b ≠ b*: every other constant is worse",
                 "proved",
                 statement(
-                    covariance_trace(best_constant),
-                    "<",
-                    covariance_trace(constant),
-                    standing=[scores_centred, norm_positive, assume("b ≠ b*", constant, "≠", best_constant)],
+                    loss_of_variance,
+                    ">",
+                    0,
+                    standing=[norm_positive, assume("b ≠ b*", constant, "≠", best_constant)],
                 ),
-                worlds=(_one_fair_coin(),),
             ),
             Assertion(
                 "AD.9.one",
@@ -1880,23 +1884,25 @@ CLAIMS = (
             statement(gae_variance(low), "≤", gae_variance(high), standing=[ordered]),
         ),
         parts=(
+            Assertion("AD.19.square", "E[δ_1²] ≥ 0", "proved", statement(later_square, "≥", 0)),
             Assertion(
                 "AD.19.exact",
-                "with V = V^π the variance is Var(δ_0) + γ²λ²E[δ_1²]",
+                "with the exact V(s) = E[r_1 ∣ s], so that δ_1 = r_1 − V(s), the variance is Var(δ_0) + γ²λ²E[δ_1²]",
                 "proved",
                 statement(
                     gae_variance(lambda_),
                     "=",
                     variance(next_law(s), next_law(s3), td_now(s), td_now(s3)) + (gamma * lambda_) ** 2 * later_square,
-                    standing=[later_centred],
+                    definitions=[next_exact],
                 ),
             ),
         ),
         correction=Assertion(
             "AD.19.corrected",
-            "with V = V^π it does not fall",
+            "with the exact V at the next state it does not fall",
             "proved",
-            statement(gae_variance(low), "≤", gae_variance(high), standing=[ordered, later_centred]),
+            statement(gae_variance(low), "≤", gae_variance(high), standing=[ordered], definitions=[next_exact]),
+            ByCalculation((lemma("AD.19.square"),)),
         ),
         believe="The variance rises with λ where the critic is exact; a bad critic can have its largest variance at λ = 0.",
     ),
