@@ -519,8 +519,8 @@ def _walks(lengths: int) -> list[tuple[int, ...]]:
     return [history for level in steps for history in level]
 
 
-def _coins_thrown(tables: dict[Any, object]) -> World:
-    """Two steps in one state, a fair coin at each, θ its logit at every step."""
+def _coins_thrown(tables: dict[Any, object], steps: int = 2) -> World:
+    """One or two steps in one state, a fair coin at each, θ its logit at every step."""
     moves = [(history, a) for history in _walks(3) for a in range(2)]
     law_of_moves = {
         first_law: [1],
@@ -528,7 +528,7 @@ def _coins_thrown(tables: dict[Any, object]) -> World:
         turn: {(0, history, a): 1 for history, a in moves},
     }
     slopes = {play: {(a, history): Fraction(2 * a - 1, 4) for history, a in moves}}
-    return world({S: 1, A: 2}, {**law_of_moves, **tables}, slopes=slopes, lengths={K: 2})
+    return world({S: 1, A: 2}, {**law_of_moves, **tables}, slopes=slopes, lengths={K: steps})
 
 
 def _paid_late() -> World:
@@ -664,7 +664,7 @@ GAE_GRADIENT = (path_law, discounts, gain_sum, eligibility_law, gae_estimates)
 number = parameter("c", REAL)
 
 
-def _two_next_states() -> World:
+def _two_next_states(steps: int = 2) -> World:
     """λ = 0, γ = 1, a fair coin whose sides lead to states where V_φ is wrong by 0 and by 1; nothing is paid."""
     wrong = {history: int(len(history) == 3 and history[1] == 1) for history in _walks(4)}
     tables = {
@@ -674,7 +674,7 @@ def _two_next_states() -> World:
         estimated: {(history,): number for history, number in wrong.items()},
         bellman_error: {(history,): _HALF if len(history) == 1 else -wrong[history] for history in _walks(3)},
     }
-    return _coins_thrown(tables)
+    return _coins_thrown(tables, steps)
 
 
 # --- AD.19: variance and λ ----------------------------------------------------------------------------------------------
@@ -1833,7 +1833,7 @@ CLAIMS = (
                     standing=[error_of_critic],
                     recursions=[path_law, discounts, eligibility_law, trace_sum],
                 ),
-                worlds=(_two_next_states(),),
+                worlds=(_two_next_states(steps=1),),
             ),
             Assertion(
                 "AD.18.time",
