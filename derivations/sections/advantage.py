@@ -1,9 +1,10 @@
 """Section V: variance and advantage: causality, baselines, values, generalised advantage estimates.
 
-Three kinds of histories are used. Where no value is spoken of, h = (s_0, a_0, …, s_{t−1}, a_{t−1}) as in section IV. Where
+Four kinds of histories are used. Where no value is spoken of, h = (s_0, a_0, …, s_{t−1}, a_{t−1}) as in section IV. Where
 values are, k = (s_0, a_0, s_1, …, s_t) ends with a state, and V(k), π(·∣k), P(·∣k, a) may depend on all of it: the time is
 in the state, and the Markov case is a special case. What is said of a step t, whatever came before it, is said of
-j = (s_t, a_t, s_{t+1}, …), where s_t may hold the whole past. Everything holds for histories of every length.
+j = (s_t, a_t, s_{t+1}, …), where s_t may hold the whole past, or of m = (o, s_t, a_t, s_{t+1}, …), where o is the past.
+Everything holds for histories of every length.
 
 A sum over the steps of a trajectory is a recursion, collected as the steps come. So Σ_t g_t Σ_{k≥t} r_k is collected reward
 by reward: each r_k is multiplied by the scores of all steps up to k. E[f·X] = E[f·Y] for every f of (s, a) says that the

@@ -242,10 +242,10 @@ def test_gae_with_an_end_that_is_not_masked(ledger: Ledger) -> None:
     not_proved(ledger, "AD.20", replace(given, definitions=(v.bellman_on(v.nothing_ends),)))
 
 
-@pytest.mark.parametrize("identifier", ["AD.4.corrected", "AD.7.corrected", "AD.10", "AD.12.corrected"])
+@pytest.mark.parametrize("identifier", ["AD.7.corrected", "AD.10", "AD.12.corrected"])
 def test_no_false_neighbour_is_proved(ledger: Ledger, identifier: str) -> None:
     assertion = ledger.assertions[identifier]
     assert isinstance(assertion, Assertion)
     outcomes = [attack(mutant).outcome for mutant in mutants(assertion.formal)]
     assert outcomes and WRONGLY_PROVED not in outcomes
-    assert outcomes.count(REFUTED) >= 0.8 * len(outcomes)
+    assert outcomes.count(REFUTED) >= 0.9 * len(outcomes)
