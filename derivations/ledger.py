@@ -21,6 +21,7 @@ from derivations.sections.claim import Assertion, Claim
 SECTIONS = {
     "III": ("Trajectories and returns", "trajectories"),
     "IV": ("Policy gradient", "policy_gradient"),
+    "V": ("Variance and advantage", "advantage"),
     "VI": ("Importance sampling", "importance_sampling"),
     "VIII": ("Proximal policy optimisation", "ppo"),
     "X": ("The optimal policy", "optimal_policy"),

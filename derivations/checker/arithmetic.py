@@ -95,8 +95,10 @@ class Encoding:
                 value = value * self._power(atom, exponent)
         if not monomial.binders:
             return value
-        closed = Monomial(Fraction(1), monomial.binders, tuple(inside))
-        return value * self._closed_sum(closed)
+        for binders, factors in _independent(monomial.binders, inside):
+            (closed,) = collect([(Fraction(1), binders, factors)]).monomials
+            value = value * self._closed_sum(closed)
+        return value
 
     def _closed_sum(self, monomial: Monomial) -> Z3:
         def facts(variable: Z3) -> Iterator[Z3]:
@@ -241,6 +243,20 @@ class Encoding:
         for _ in range(abs(times) - 1):
             result = result * unit
         return result
+
+
+def _independent(
+    binders: tuple[Index, ...], factors: Sequence[tuple[Atom, Exponent]]
+) -> Iterator[tuple[tuple[Index, ...], dict[Atom, Exponent]]]:
+    """The parts of a sum of products that share no index: it is the product of their sums."""
+    left = set(binders)
+    while left:
+        part = {min(left, key=lambda index: index.name)}
+        while more := {i for atom, _ in factors if atom_indices(atom) & part for i in atom_indices(atom) & left} - part:
+            part |= more
+        left -= part
+        own = {atom: exponent for atom, exponent in factors if atom_indices(atom) & part}
+        yield tuple(b for b in binders if b in part), own
 
 
 def _rational(value: Fraction) -> Z3:

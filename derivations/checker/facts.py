@@ -90,6 +90,7 @@ class Facts:
     finite: frozenset[Sort] = frozenset()
     summable: tuple[Summable, ...] = ()
     dominated: tuple[Dominated, ...] = ()
+    positive_sums: tuple[Hypothesis, ...] = ()
 
     def is_finite(self, sort: Sort) -> bool:
         """Whether a sort is finite, by declaration or by hypothesis."""
@@ -140,6 +141,7 @@ def gather(
     finite: set[Sort] = set()
     summable: list[Summable] = []
     dominated: list[Dominated] = []
+    positive_sums: list[Hypothesis] = []
     for assumption in assumptions:
         match assumption:
             case Finite(sort):
@@ -152,6 +154,8 @@ def gather(
                 fact = _sign_fact(assumption)
                 if fact is not None:
                     signs.append(fact)
+                elif _is_of_a_sum(assumption):
+                    positive_sums.append(assumption)
                 rewrite = _rewrite(assumption)
                 if rewrite is not None:
                     rewrites.append(rewrite)
@@ -159,7 +163,15 @@ def gather(
                     sums.append(assumption)
     for name, (pattern, variables, value) in (definitions or {}).items():
         rewrites.append(Rewrite(name, pattern, variables, value, for_every_theta=True))
-    return Facts(tuple(signs), tuple(rewrites), tuple(sums), frozenset(finite), tuple(summable), tuple(dominated))
+    return Facts(
+        tuple(signs),
+        tuple(rewrites),
+        tuple(sums),
+        frozenset(finite),
+        tuple(summable),
+        tuple(dominated),
+        tuple(positive_sums),
+    )
 
 
 def facts_of(given: Statement, *, below_the_horizon: bool = False) -> Facts:
@@ -198,6 +210,12 @@ def _sign_fact(assumption: Hypothesis) -> SignFact | None:
             return None
         given = condition.left
     return SignFact(left, frozenset(assumption.for_all), positive, given)
+
+
+def _is_of_a_sum(assumption: Hypothesis) -> bool:
+    """Whether a hypothesis says that one closed quantity, such as a sum, is positive."""
+    at_zero = isinstance(assumption.right, Number) and assumption.right.value >= 0
+    return assumption.relation == ">" and at_zero and not assumption.for_all and assumption.given is None
 
 
 def _rewrite(assumption: Hypothesis) -> Rewrite | None:

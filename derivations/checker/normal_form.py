@@ -98,6 +98,7 @@ class Normaliser:
         self._values = tuple(r for r in facts.rewrites if r.pattern.order == 0)
         self._slopes = tuple(r for r in facts.rewrites if r.pattern.order > 0)
         self._folds = tuple(self._fold(hypothesis) for hypothesis in facts.sums)
+        self._away_from_zero = self._nonzero_sums()
 
     # --- public
 
@@ -114,7 +115,7 @@ class Normaliser:
         return self.vanishes(self.difference(left, right))
 
     def vanishes(self, polynomial: Polynomial) -> bool:
-        """Whether a polynomial is zero, if need be after multiplying by its positive denominators."""
+        """Whether a polynomial is zero, if need be after multiplying by denominators that are not zero."""
         for _ in range(4):
             if not polynomial:
                 return True
@@ -614,6 +615,22 @@ class Normaliser:
         usable = len(polynomial.monomials) == 1 and bool(polynomial.monomials[0].binders)
         return hypothesis, polynomial.monomials[0] if usable else None
 
+    def _nonzero_sums(self) -> frozenset[Polynomial]:
+        """The sums that are not zero by hypotheses of the form Σ… > 0, in the form in which these are divided by."""
+        if not self.facts.positive_sums:
+            return frozenset()
+        plain = Normaliser(replace(self.facts, positive_sums=()), self.rules)
+        known = []
+        for hypothesis in self.facts.positive_sums:
+            try:
+                polynomial = plain.polynomial(hypothesis.left)
+            except Undecided:
+                continue
+            if polynomial:
+                _, _, rest = _content(polynomial)
+                known.append(_sign_free(rest))
+        return frozenset(known)
+
     def _replace_values(self, raw: Raw) -> list[Raw] | None:
         """Puts in what a function is known to equal at indices that came about by a δ."""
         coefficient, binders, factors = raw
@@ -677,7 +694,7 @@ class Normaliser:
                     continue
                 if atom_indices(atom) & set(monomial.binders):
                     continue
-                if self.is_positive(atom.parts[0]):
+                if self._known_nonzero(atom, ()):
                     powers[atom] = min(powers.get(atom, 0), exponent)
         if not powers:
             return None
@@ -701,7 +718,7 @@ class Normaliser:
             case Apply():
                 return self.facts.nonzero(atom, present)
             case Composite("sum", (inside,)):
-                return self.is_positive(inside)
+                return inside in self._away_from_zero or self.is_positive(inside)
             case Composite("exp", _) | Size() | LogPrime():
                 return True
         return False
