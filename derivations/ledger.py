@@ -22,6 +22,7 @@ SECTIONS = {
     "III": ("Trajectories and returns", "trajectories"),
     "IV": ("Policy gradient", "policy_gradient"),
     "VI": ("Importance sampling", "importance_sampling"),
+    "IX": ("The KL penalty", "kl_penalty"),
     "X": ("The optimal policy", "optimal_policy"),
 }
 
