@@ -318,39 +318,53 @@ def two_slopes(first: Fraction | int, second: Fraction | int) -> dict[tuple[int,
     return {(a, h, 0): value if a else -value for h, value in slope.items() for a in (0, 1)}
 
 
+FAIR = two_steps(HALF, (HALF, HALF))
+AT_FIRST = {(0, BEGINNING, 0): 1, (1, BEGINNING, 0): -1}
+AFTER_ONE = {(0, AFTER[1], 0): 1, (1, AFTER[1], 0): -1}
+TWO_THIRDS = Fraction(2, 3)
+
+
 def second_step(second: Fraction) -> World:
     """A fair first action, its slope on the logit of action 1; the second step is fair after 0, and not after 1."""
-    fair = two_steps(HALF, (HALF, HALF))
+    moving = two_steps(HALF, (HALF, second))
+    return steps_world({actor: moving, actor_anchor: FAIR}, {actor: two_slopes(Fraction(1, 4), 0)})
+
+
+def _reference_differs_after_one(more: dict[Function | Apply, object]) -> World:
+    """A fair policy that moves at first; π_ref is another only in the second step, after action 1."""
+    return steps_world({actor: FAIR, actor_anchor: two_steps(HALF, (HALF, TWO_THIRDS)), **more}, {actor: AT_FIRST})
+
+
+def _old_differs_after_one() -> World:
+    """A fair policy that moves in the second step after action 1, where π_old is another."""
     tables: dict[Function | Apply, object] = {
-        actor: two_steps(HALF, (HALF, second)),
-        actor_anchor: fair,
-        mix: 0,
+        actor: FAIR,
+        actor_old: two_steps(HALF, (HALF, TWO_THIRDS)),
+        actor_anchor: FAIR,
     }
-    return steps_world(tables, {actor: two_slopes(Fraction(1, 4), 0)})
+    return steps_world(tables, {actor: AFTER_ONE})
 
 
 def independent_tokens(second: Fraction, old_second: Fraction) -> World:
     """A fair first token and an independent second one, of probability p and formerly q; the slope is on its logit."""
-    fair = two_steps(HALF, (HALF, HALF))
     return steps_world(
         {
             actor: two_steps(HALF, (second, second)),
             actor_old: two_steps(HALF, (old_second, old_second)),
-            actor_anchor: fair,
+            actor_anchor: FAIR,
         },
         {actor: two_slopes(0, second * (1 - second))},
     )
 
 
-def rewarded_tokens() -> World:
-    """A first action that π_old takes otherwise, and a fair second one that is paid after action 1."""
-    paid = {(h, 0, a): int(h == (0, 1) and a == 1) for h in (BEGINNING, *AFTER) for a in (0, 1)}
+def _paid_after_one() -> World:
+    """A fair policy that moves in the second step after action 1, where action 1 is paid; π_old differs at first."""
     tables: dict[Function | Apply, object] = {
-        actor: two_steps(HALF, (HALF, HALF)),
-        actor_old: two_steps(Fraction(2, 3), (HALF, HALF)),
-        step_reward: paid,
+        actor: FAIR,
+        actor_old: two_steps(TWO_THIRDS, (HALF, HALF)),
+        step_reward: {(h, 0, a): int(h == AFTER[1] and a == 1) for h in (BEGINNING, *AFTER) for a in (0, 1)},
     }
-    return steps_world(tables, {actor: two_slopes(0, 1)})
+    return steps_world(tables, {actor: AFTER_ONE})
 
 
 # --- KL.7: the table ------------------------------------------------------------------------------------------------
@@ -897,7 +911,7 @@ CLAIMS = (
                 mean(scores(h) * returns(h)) - beta * mean(fixed(h)),
                 recursions=[trajectory_law, score_sum, penalised_sum, return_sum, fixed_sum],
             ),
-            worlds=(second_step(Fraction(2, 3)),),
+            worlds=(_reference_differs_after_one({}),),
         ),
         parts=(
             Assertion(
@@ -976,7 +990,7 @@ CLAIMS = (
                 recursions=[trajectory_law, ratio_sum, score_sum, square_sum],
             ),
             ByCalculation((lemma("KL.7.truth"), lemma("KL.7.slope"))),
-            worlds=(second_step(Fraction(2, 3)),),
+            worlds=(_reference_differs_after_one({mix: 0}),),
         ),
         parts=(
             _is_right("k1", "reward", "proved", "k1 in the reward gives ∇D(π‖π_ref)"),
@@ -1027,7 +1041,7 @@ CLAIMS = (
                 "k2 of every token in the loss of a sequence gives ∇E[L]",
                 "refuted",
                 statement(mean(D(squares(h))), "=", D(SEQUENCE_KL), recursions=[trajectory_law, ratio_sum, square_sum]),
-                worlds=(second_step(Fraction(2, 3)),),
+                worlds=(_reference_differs_after_one({}),),
             ),
             Assertion(
                 "KL.7.tokens.fixed",
@@ -1073,7 +1087,7 @@ CLAIMS = (
                 recursions=[old_law, weight_sum, attached_sum, detached_sum],
             ),
             ByInduction(),
-            worlds=(independent_tokens(HALF, Fraction(1, 3)),),
+            worlds=(_old_differs_after_one(),),
         ),
         parts=(
             Assertion(
@@ -1262,7 +1276,7 @@ CLAIMS = (
                 .then("=", old_mean(scores(h) * returns(h)), lemma("KL.10.scores"))
                 .then("=", mean(scores(h) * returns(h)), lemma("KL.10.same"))
                 .then("=", D(mean(returns(h))), lemma("PG.3.product"), differentiation),
-                worlds=(rewarded_tokens(),),
+                worlds=(_paid_after_one(),),
             ),
             Assertion(
                 "KL.10.scores",
