@@ -24,6 +24,7 @@ SECTIONS = {
     "V": ("Variance and advantage", "advantage"),
     "VI": ("Importance sampling", "importance_sampling"),
     "VIII": ("Proximal policy optimisation", "ppo"),
+    "IX": ("The KL penalty", "kl_penalty"),
     "X": ("The optimal policy", "optimal_policy"),
 }
 

@@ -26,6 +26,7 @@ from derivations.checker.polynomial import (
     Monomial,
     Nonzero,
     Polynomial,
+    as_term,
     atom_indices,
     atom_key,
     collect,
@@ -39,6 +40,7 @@ from derivations.checker.terms import (
     Add,
     Apply,
     Delta,
+    Derivative,
     Exp,
     Expectation,
     Index,
@@ -161,7 +163,27 @@ class Encoding:
                 return z3.If(self.polynomial(inside) < 0, z3.RealVal(1), z3.RealVal(0))
             case Composite("exp", _):
                 return self._exponential(atom, Fraction(1))
+            case Composite("D", (inside,)):
+                return self._slope(atom, inside)
         return self._variable(atom, "opaque", lambda v: [])
+
+    def _slope(self, atom: Atom, inside: Polynomial) -> Z3:
+        """A derivative that the rules leave; that of a minimum or maximum is the derivative of the part it is at.
+
+        Where one part is strictly best it is so nearby, too: what θ moves is continuous. Where two meet, nothing is said.
+        """
+        known = atom in self._variables
+        variable = self._variable(atom, "slope", lambda v: [])
+        extremum = None if known else _single_extremum(inside)
+        if extremum is not None:
+            values = [self.polynomial(part) for part in extremum.parts]
+            for k, part in enumerate(extremum.parts):
+                others = [value for j, value in enumerate(values) if j != k]
+                lower = extremum.kind == "minimum"
+                best = z3.And([values[k] < other if lower else values[k] > other for other in others])
+                slope = self.polynomial(self.normaliser.polynomial(Derivative(as_term(part))))
+                self.facts.append(z3.Implies(best, variable == slope))
+        return variable
 
     def _domain(self, node: Apply, variable: Z3) -> Iterator[Z3]:
         if node.order:
@@ -257,6 +279,18 @@ def _independent(
         left -= part
         own = {atom: exponent for atom, exponent in factors if atom_indices(atom) & part}
         yield tuple(b for b in binders if b in part), own
+
+
+def _single_extremum(polynomial: Polynomial) -> Composite | None:
+    """The minimum or maximum that a polynomial is, if it is nothing else."""
+    if len(polynomial.monomials) != 1:
+        return None
+    (monomial,) = polynomial.monomials
+    if monomial.coefficient != 1 or monomial.binders or len(monomial.factors) != 1:
+        return None
+    ((atom, exponent),) = monomial.factors
+    extremum = isinstance(atom, Composite) and atom.kind in ("minimum", "maximum") and exponent == 1
+    return atom if extremum and isinstance(atom, Composite) else None
 
 
 def _rational(value: Fraction) -> Z3:

@@ -938,6 +938,11 @@ def differentiate(node: Term, rule: Rule = lambda _: None) -> Term:
                     if depends_on_theta(part)
                 )
             )
+        case Power(base, 1):
+            return differentiate(base, rule)
+        case Power(_, 0):
+            # 1, whatever the base: differentiated by the rule below it would divide by a base that may be zero.
+            return zero
         case Power(base, exponent):
             return Multiply((Number(Fraction(exponent)), Power(base, exponent - 1), differentiate(base, rule)))
         case Log(argument):
