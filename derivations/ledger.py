@@ -1,13 +1,15 @@
 """All claims, and the graph of lemmas between them.
 
 A proof may use a claim only once that claim has itself been judged to hold; a circle of lemmas is an error. Verdicts
-are found on demand and kept for as long as the ledger lives.
+are found on demand and kept for as long as the ledger lives. A ledger with a store writes down what its verdicts say and
+keeps that between runs (`kept.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from importlib import import_module
@@ -16,7 +18,10 @@ from derivations.checker.errors import BadInput
 from derivations.checker.proof import Unproved
 from derivations.checker.statement import Statement
 from derivations.checker.verdict import Verdict, judge
-from derivations.sections.claim import Assertion, Claim
+from derivations.content import key_of
+from derivations.kept import Store
+from derivations.records import IS_DEFINITION, NOT_MEASURED_YET, Record, fails_again, record_of
+from derivations.sections.claim import Assertion, Claim, Entry, Measured
 
 SECTIONS = {
     "III": ("Trajectories and returns", "trajectories"),
@@ -35,50 +40,69 @@ class CircularLemmas(BadInput):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a claim: the verdict on its main statement, on its parts, and on its correction."""
+    """What was found of a claim: the records of its main statement, of its parts, and of its correction."""
 
     claim: Claim
-    verdict: Verdict
-    parts: tuple[tuple[Assertion, Verdict], ...]
-    correction: Verdict | None
+    record: Record
+    parts: tuple[tuple[Entry, Record], ...]
+    correction: Record | None
+
+    @property
+    def rows(self) -> Iterator[tuple[Entry, Record]]:
+        """Every entry with its record."""
+        yield self.claim.main, self.record
+        yield from self.parts
+        if self.claim.correction is not None and self.correction is not None:
+            yield self.claim.correction, self.correction
 
     @property
     def as_stated(self) -> bool:
         """Whether every verdict is the stated one, and the correction holds."""
-        pairs = [(self.claim.main, self.verdict), *self.parts]
-        if self.claim.correction is not None and self.correction is not None:
-            pairs.append((self.claim.correction, self.correction))
-        return all(assertion.stated == verdict.status for assertion, verdict in pairs)
+        corrected = self.correction is None or self.correction.holds
+        return corrected and all(is_as_stated(entry, record) for entry, record in self.rows)
 
     @property
     def seconds(self) -> float:
         """How long all of its verdicts took."""
-        corrected = self.correction.seconds if self.correction is not None else 0.0
-        return self.verdict.seconds + corrected + sum(verdict.seconds for _, verdict in self.parts)
+        return sum(record.seconds for _, record in self.rows)
+
+
+def is_as_stated(entry: Entry, record: Record) -> bool:
+    """Whether a verdict is the stated one; where the checker has no say, nothing is stated of its verdict."""
+    return not record.judged or entry.stated == record.status
 
 
 class Ledger:
     """Claims by their identifiers, each judged when it is first asked for."""
 
-    def __init__(self, claims: Iterable[Claim] | None = None) -> None:
+    def __init__(self, claims: Iterable[Claim] | None = None, store: Store | None = None) -> None:
         self.claims: dict[str, Claim] = {}
         for claim in all_claims() if claims is None else claims:
             if claim.id in self.claims:
                 raise BadInput(f"two claims are called {claim.id}")
             self.claims[claim.id] = claim
+        self.store = store
         self._verdicts: dict[str, Verdict] = {}
+        self._records: dict[str, Record] = {}
+        self._keys: dict[str, str | None] = {}
+        self._looked_up: set[str] = set()
         self._open: list[str] = []
 
     @cached_property
-    def assertions(self) -> dict[str, Assertion]:
-        """Every assertion by its identifier: claims, parts, corrections."""
-        found: dict[str, Assertion] = {}
+    def entries(self) -> dict[str, Entry]:
+        """Everything by its identifier: claims, parts, corrections."""
+        found: dict[str, Entry] = {}
         for claim in self.claims.values():
-            for assertion in claim.assertions:
-                if assertion.id in found:
-                    raise BadInput(f"two assertions are called {assertion.id}")
-                found[assertion.id] = assertion
+            for entry in claim.entries:
+                if entry.id in found:
+                    raise BadInput(f"two assertions are called {entry.id}")
+                found[entry.id] = entry
         return found
+
+    @cached_property
+    def assertions(self) -> dict[str, Assertion]:
+        """What the checker judges, by its identifier."""
+        return {name: entry for name, entry in self.entries.items() if isinstance(entry, Assertion)}
 
     def select(self, ids: Iterable[str] = (), sections: Iterable[str] = ()) -> list[Claim]:
         """The claims of the given identifiers and sections, in order; all of them where neither is given."""
@@ -90,24 +114,82 @@ class Ledger:
         everything = not wanted and not rooms
         return [c for c in self.claims.values() if everything or c.id in wanted or c.section in rooms]
 
+    # --- records ----------------------------------------------------------------------------------------------------
+
     def find(self, claim: Claim) -> Finding:
-        """Judges a claim with its parts and its correction."""
-        correction = None if claim.correction is None else self.verdict(claim.correction.id)
-        parts = tuple((part, self.verdict(part.id)) for part in claim.parts)
-        return Finding(claim, self.verdict(claim.id), parts, correction)
+        """What is found of a claim, with its parts and its correction."""
+        correction = None if claim.correction is None else self.record(claim.correction.id)
+        parts = tuple((part, self.record(part.id)) for part in claim.parts)
+        return Finding(claim, self.record(claim.id), parts, correction)
+
+    def record(self, identifier: str) -> Record:
+        """What the checker says of one entry: read where it is kept, judged where it is not, and then kept."""
+        known = self.known(identifier)
+        if known is not None:
+            return known
+        record = record_of(self.verdict(identifier), self.assertions[identifier].formal)
+        self.note(identifier, record)
+        return record
+
+    def known(self, identifier: str) -> Record | None:
+        """What is known of an entry without judging it."""
+        entry = self.entry(identifier)
+        if not isinstance(entry, Assertion):
+            return NOT_MEASURED_YET if isinstance(entry, Measured) else IS_DEFINITION
+        if self.store is not None and identifier not in self._records and identifier not in self._looked_up:
+            self._looked_up.add(identifier)
+            kept = self._kept(entry, self.store)
+            if kept is not None:
+                self._records[identifier] = kept
+        return self._records.get(identifier)
+
+    def take(self, identifier: str, record: Record) -> None:
+        """Takes up a record without keeping it."""
+        self._records.setdefault(identifier, record)
+
+    def note(self, identifier: str, record: Record) -> None:
+        """Takes up what this checker said of an assertion, here or in another process of this run, and keeps it."""
+        self._records[identifier] = record
+        if self.store is not None and not record.kept:
+            key = self.key(identifier)
+            if key is not None:
+                self.store.put(key, record)
+
+    def _kept(self, assertion: Assertion, store: Store) -> Record | None:
+        """A kept record; where it shows an example in a finite world, that is evaluated again before it is believed."""
+        key = self.key(assertion.id)
+        kept = None if key is None else store.get(key)
+        if key is None or kept is None:
+            return None
+        if kept.world is not None and not fails_again(assertion.formal, kept):
+            store.discard(key)
+            return None
+        return kept
+
+    def key(self, identifier: str) -> str | None:
+        """The content key of an assertion: of what it is and of everything that it rests on."""
+        if identifier not in self._keys:
+            self._keys[identifier] = self._key(self.assertion(identifier))
+        return self._keys[identifier]
+
+    def _key(self, assertion: Assertion) -> str | None:
+        lemmas = []
+        with self._opened(assertion.id):
+            for name in assertion.lemmas:
+                key = self.key(name) if name in self.assertions else None
+                if key is None:
+                    return None
+                lemmas.append(f"{name} {key}")
+        return key_of(assertion, lemmas)
+
+    # --- verdicts ---------------------------------------------------------------------------------------------------
 
     def verdict(self, identifier: str) -> Verdict:
-        """The verdict on one assertion."""
+        """The verdict on one assertion, from the checker."""
         if identifier in self._verdicts:
             return self._verdicts[identifier]
-        if identifier not in self.assertions:
-            raise BadInput(f"claim {identifier!r} is not known{_nearest(identifier, self.assertions)}")
-        if identifier in self._open:
-            circle = " → ".join([*self._open[self._open.index(identifier) :], identifier])
-            raise CircularLemmas(f"the lemmas go in a circle: {circle}")
-        assertion = self.assertions[identifier]
-        self._open.append(identifier)
-        try:
+        assertion = self.assertion(identifier)
+        with self._opened(identifier):
             found = judge(
                 assertion.formal,
                 argument=assertion.argument,
@@ -116,22 +198,78 @@ class Ledger:
                 worlds=assertion.worlds,
                 instances=assertion.instances,
             )
-        finally:
-            self._open.pop()
         self._verdicts[identifier] = found
         return found
 
     def lemma(self, identifier: str) -> Statement:
-        """A claim as a lemma: its statement, if it holds."""
-        verdict = self.verdict(identifier)
-        if not verdict.holds:
-            raise Unproved(f"lemma {identifier} is {verdict.status}")
-        return verdict.statement
+        """A claim as a lemma: its statement without what was not needed, if it holds."""
+        given = self.assertion(identifier).formal
+        known = self.known(identifier) if identifier not in self._verdicts else None
+        found = self.verdict(identifier) if known is None else known
+        if not found.holds:
+            raise Unproved(f"lemma {identifier} is {found.status}")
+        if isinstance(found, Verdict):
+            return found.statement
+        return replace(given, assuming=tuple(a for a in given.assuming if a.name not in found.removed))
+
+    def assertion(self, identifier: str) -> Assertion:
+        """The assertion of that name; BadInput where there is none, or where it is nothing to judge."""
+        entry = self.entry(identifier)
+        if not isinstance(entry, Assertion):
+            raise BadInput(f"{identifier} is {entry.stated}: the checker does not judge it")
+        return entry
+
+    def entry(self, identifier: str) -> Entry:
+        """The entry of that name; BadInput where there is none."""
+        if identifier not in self.entries:
+            raise BadInput(f"claim {identifier!r} is not known{_nearest(identifier, self.entries)}")
+        return self.entries[identifier]
+
+    # --- the graph --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _opened(self, identifier: str) -> Iterator[None]:
+        """Marks an assertion as being worked on; whatever leads back to it is a circle."""
+        if identifier in self._open:
+            circle = " → ".join([*self._open[self._open.index(identifier) :], identifier])
+            raise CircularLemmas(f"the lemmas go in a circle: {circle}")
+        self._open.append(identifier)
+        try:
+            yield
+        finally:
+            self._open.pop()
+
+    def in_order(self, identifiers: Iterable[str]) -> list[Assertion]:
+        """These assertions and all that they rest on, each after its lemmas."""
+        found: dict[str, Assertion] = {}
+        for identifier in identifiers:
+            self._collect(identifier, found)
+        return list(found.values())
+
+    def _collect(self, identifier: str, found: dict[str, Assertion]) -> None:
+        if identifier in found:
+            return
+        assertion = self.assertion(identifier)
+        with self._opened(identifier):
+            for name in assertion.lemmas:
+                self._collect(name, found)
+        found[identifier] = assertion
+
+    def reached(self, identifiers: Iterable[str]) -> list[str]:
+        """These assertions and all that their verdicts rest on, the nearer ones first."""
+        found: dict[str, None] = {}
+        waiting = list(identifiers)
+        for identifier in waiting:
+            if identifier not in found:
+                found[identifier] = None
+                waiting += self.record(identifier).uses
+        return list(found)
 
     def graph(self) -> Iterator[tuple[str, str]]:
-        """The pairs (claim, claim it uses) of what has been judged."""
-        for identifier, verdict in self._verdicts.items():
-            for used in verdict.uses:
+        """The pairs (claim, claim it uses) of what has been found."""
+        for identifier in dict.fromkeys([*self._verdicts, *self._records]):
+            found = self._verdicts.get(identifier) or self._records[identifier]
+            for used in found.uses:
                 yield identifier, used
 
 

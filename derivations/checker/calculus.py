@@ -421,4 +421,9 @@ def _linear(expression: Expression, symbol: Expression, real: Any) -> Any:
     return result
 
 
-__all__ = ["Instance", "Range", "prove_limit", "tangent_of_the_logarithm"]
+def deferred(make: Callable[[], Instance]) -> Witness:
+    """An instance as a proposed counterexample, made when it is first evaluated: what it is made of is slow to load."""
+    return Witness(lambda statement: make().fails(statement))
+
+
+__all__ = ["Instance", "Range", "deferred", "prove_limit", "tangent_of_the_logarithm"]

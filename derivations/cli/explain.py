@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,31 +12,34 @@ from derivations.cli import screen
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from derivations.checker.verdict import Verdict
     from derivations.ledger import Ledger
-    from derivations.sections.claim import Assertion, Claim
+    from derivations.records import Record
+    from derivations.sections.claim import Claim, Entry
 
 
 @click.command("explain")
 @click.argument("identifier", metavar="ID")
 @click.option("--latex", "as_latex", is_flag=True, help="Write the formulas as LaTeX.")
-def command(identifier: str, as_latex: bool) -> None:
+@click.option("--fresh", is_flag=True, help="Judge anew; ignore the results that are kept.")
+def command(identifier: str, as_latex: bool, fresh: bool) -> None:
     """Explain one claim: what the source says, what it is read as, what was found, and why.
 
     ID is that of a claim, such as PG.4, or of one of its parts or its correction.
     """
-    ledger = screen.all_claims()
-    ledger.verdict(identifier)  # judged first: an unknown name is refused before anything is printed
-    claim = next(c for c in ledger.claims.values() if any(a.id == identifier for a in c.assertions))
-    shown = claim.assertions if claim.id == identifier else (ledger.assertions[identifier],)
-    verdicts = {assertion.id: ledger.verdict(assertion.id) for assertion in shown}
+    ledger = screen.all_claims(fresh=fresh)
+    ledger.record(identifier)  # judged first: an unknown name is refused before anything is printed
+    claim = next(c for c in ledger.claims.values() if any(entry.id == identifier for entry in c.entries))
+    shown = claim.entries if claim.id == identifier else (ledger.entries[identifier],)
+    records = {entry.id: ledger.record(entry.id) for entry in shown}
     console = screen.console()
     _source(console, claim)
-    for assertion in shown:
-        _assertion(console, claim, assertion, verdicts[assertion.id], as_latex)
-    if claim.believe and any(assertion in (claim.main, claim.correction) for assertion in shown):
+    for entry in shown:
+        _entry(console, claim, entry, records[entry.id], as_latex)
+    if claim.believe and any(entry in (claim.main, claim.correction) for entry in shown):
         _told(console, "believe instead", claim.believe)
-    _foundations(console, ledger, list(verdicts))
+    judged = [identifier for identifier, record in records.items() if record.judged]
+    if judged:
+        _foundations(console, ledger, judged)
 
 
 def _told(console: Console, what: str, words: str) -> None:
@@ -65,45 +68,41 @@ def _source(console: Console, claim: Claim) -> None:
     _told(console, "reading", claim.reading)
 
 
-def _assertion(console: Console, claim: Claim, assertion: Assertion, verdict: Verdict, as_latex: bool) -> None:
-    """An assertion in words, the verdict stated and found, and what the checker has to say."""
-    role = "claim" if assertion is claim.main else "correction" if assertion is claim.correction else "part"
+def _entry(console: Console, claim: Claim, entry: Entry, record: Record, as_latex: bool) -> None:
+    """An entry in words, the verdict stated and found, and what the checker has to say."""
+    role = "claim" if entry is claim.main else "correction" if entry is claim.correction else "part"
     console.print()
-    console.print(f"{role} {assertion.id}", style="bold")
-    _inset(console, assertion.words)
-    agrees = "as stated" if assertion.stated == verdict.status else "NOT as stated"
-    _inset(console, f"stated: {assertion.stated}; found: {verdict.status}, {agrees}")
+    console.print(f"{role} {entry.id}", style="bold")
+    _inset(console, entry.words)
+    if not record.judged:
+        _beyond_the_checker(console, entry, record)
+        return
+    agrees = "as stated" if entry.stated == record.status else "NOT as stated"
+    _inset(console, f"stated: {entry.stated}; found: {record.status}, {agrees}")
     # Formulas are never broken: a terminal wraps them, and what is copied from it is whole.
-    for line in _formulas(verdict, as_latex):
+    for line in [record.latex] if as_latex else [f"  {line}" for line in record.text.splitlines()]:
         console.print(line, soft_wrap=True)
 
 
-def _formulas(verdict: Verdict, as_latex: bool) -> Iterator[str]:
-    from derivations.checker.printing import verdict_latex, verdict_text
+def _beyond_the_checker(console: Console, entry: Entry, record: Record) -> None:
+    """What decides, or satisfies, what the checker does not judge."""
+    from derivations.sections.claim import Definition, Measured
 
-    if as_latex:
-        yield verdict_latex(verdict)
-    else:
-        yield from (f"  {line}" for line in verdict_text(verdict).splitlines())
+    match entry:
+        case Measured():
+            _inset(console, f"{entry.stated}: {record.status}")
+            _inset(console, f"experiment: {entry.experiment}")
+            _inset(console, f"it must show: {entry.shows}")
+        case Definition():
+            _inset(console, f"{record.status}, satisfied by {entry.satisfied_by}")
 
 
 def _foundations(console: Console, ledger: Ledger, identifiers: Sequence[str]) -> None:
     """The lemmas that the verdicts use, those that these use, and every axiom among them."""
-    reached = _reached(ledger, identifiers)
+    reached = ledger.reached(identifiers)
     lemmas = [identifier for identifier in reached if identifier not in identifiers]
-    axioms = list(dict.fromkeys(axiom for identifier in reached for axiom in ledger.verdict(identifier).axioms))
-    told = [f"lemma {name}: {ledger.assertions[name].words} ({ledger.verdict(name).status})" for name in lemmas]
+    axioms = list(dict.fromkeys(axiom for identifier in reached for axiom in ledger.record(identifier).axioms))
+    told = [f"lemma {name}: {ledger.assertions[name].words} ({ledger.record(name).status})" for name in lemmas]
     told += [f"axiom: {axiom}" for axiom in axioms]
     console.print()
     _told(console, "rests on", "\n".join(told or ["no lemma and no axiom"]))
-
-
-def _reached(ledger: Ledger, identifiers: Sequence[str]) -> list[str]:
-    found: dict[str, None] = {}
-    waiting = list(identifiers)
-    while waiting:
-        identifier = waiting.pop(0)
-        if identifier not in found:
-            found[identifier] = None
-            waiting += ledger.verdict(identifier).uses
-    return list(found)

@@ -30,12 +30,13 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=WIDTH, force_terminal=False, color_system=None, **plain)  # type: ignore[arg-type]
 
 
-def all_claims() -> Ledger:
-    """The ledger of all claims; the engines are imported here, not before."""
+def all_claims(*, fresh: bool = False) -> Ledger:
+    """The ledger of all claims, with the results that are kept; `fresh` ignores these, and keeps new ones."""
     import z3
 
+    from derivations.kept import Store
     from derivations.ledger import Ledger
 
     # Z3 takes Ctrl-C for itself, answers “unknown” and lets the run go on. With this, Python sees it.
     z3.set_param("ctrl_c", False)
-    return Ledger()
+    return Ledger(store=Store(fresh=fresh))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from derivations.checker.errors import BadInput, DerivationsError
+from derivations.checker.errors import BadInput
 from derivations.cli import records, screen
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from derivations.checker.verdict import Verdict
     from derivations.ledger import Finding, Ledger
-    from derivations.sections.claim import Assertion, Claim
+    from derivations.records import Record
+    from derivations.sections.claim import Claim, Entry
 
 
 @click.command("verify")
@@ -33,17 +34,26 @@ if TYPE_CHECKING:
     help="Judge a whole section, such as IV; may be repeated.",
 )
 @click.option("--json", "given", metavar="PATH", help="Write what was found as JSON; - is standard output.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many processes; else one a core.")
+@click.option("--fresh", is_flag=True, help="Judge everything anew; ignore the results that are kept.")
 @click.pass_context
-def command(ctx: click.Context, ids: tuple[str, ...], sections: tuple[str, ...], given: str | None) -> None:
+def command(
+    ctx: click.Context,
+    ids: tuple[str, ...],
+    sections: tuple[str, ...],
+    given: str | None,
+    jobs: int | None,
+    fresh: bool,
+) -> None:
     """Judge claims: those named, those of the sections named, or all of them.
 
-    Exits with 0 if every verdict is the stated one and every correction is proved, with 1 if not. Ctrl-C keeps what is
-    finished.
+    Results are kept for as long as the claim, what it rests on and the checker stay the same. Exits with 0 if every
+    verdict is the stated one and every correction is proved, with 1 if not. Ctrl-C keeps what is finished.
     """
     to_stdout = given == "-"
     path = None if given is None or to_stdout else records.destination(given)
-    ledger = screen.all_claims()
-    run = judged(ledger, chosen(ledger, ids, sections))
+    ledger = screen.all_claims(fresh=fresh)
+    run = judged(ledger, chosen(ledger, ids, sections), jobs)
     if to_stdout:
         click.echo(records.as_json(run.findings))
     try:
@@ -52,6 +62,8 @@ def command(ctx: click.Context, ids: tuple[str, ...], sections: tuple[str, ...],
             records.write_whole(path, records.as_json(run.findings))
     finally:
         show(run, stderr=to_stdout)
+    if ledger.store is not None and ledger.store.trouble:
+        click.echo(f"Results are not kept: {ledger.store.trouble}", err=True)
     ctx.exit(run.exit_status)
 
 
@@ -69,23 +81,25 @@ def chosen(ledger: Ledger, ids: Sequence[str], sections: Sequence[str]) -> list[
 class Row(NamedTuple):
     """One verdict: of a claim, a part or a correction, which are `below` their claim."""
 
-    assertion: Assertion
-    verdict: Verdict
+    entry: Entry
+    record: Record
     as_stated: bool
     below: str = ""
 
 
 def rows(finding: Finding) -> Iterator[Row]:
     """The verdicts of a finding, in the order in which they are shown."""
-    main = finding.claim.main
-    yield Row(main, finding.verdict, main.stated == finding.verdict.status)
-    for part, verdict in finding.parts:
-        yield Row(part, verdict, part.stated == verdict.status, "part")
-    correction, verdict_on_it = finding.claim.correction, finding.correction
-    if correction is not None and verdict_on_it is not None:
+    from derivations.ledger import is_as_stated
+
+    claim = finding.claim
+    for entry, record in finding.rows:
         # A correction is there to be believed: that it was expected to fail does not excuse it.
-        good = verdict_on_it.holds and correction.stated == verdict_on_it.status
-        yield Row(correction, verdict_on_it, good, "correction")
+        good = is_as_stated(entry, record) and (entry is not claim.correction or record.holds)
+        yield Row(entry, record, good, "" if entry is claim.main else _role(claim, entry))
+
+
+def _role(claim: Claim, entry: Entry) -> str:
+    return "correction" if entry is claim.correction else "part"
 
 
 @dataclass
@@ -110,29 +124,32 @@ class Run:
         return 0 if all(row.as_stated for row in self.rows) else screen.NOT_AS_STATED
 
 
-def judged(ledger: Ledger, claims: Sequence[Claim]) -> Run:
-    """Judges claim after claim. Ctrl-C ends it early, with the claims that are finished."""
+def judged(ledger: Ledger, claims: Sequence[Claim], jobs: int | None = None) -> Run:
+    """Judges claims over the cores. Ctrl-C ends it early, with the claims that are finished."""
+    from derivations.judging import judge_all
+
     run = Run(claims)
     started = time.perf_counter()
+    bar = _progress()
+    task = bar.add_task("", total=len(claims))
+
+    def at_work(claim: str) -> None:
+        done = sum(_is_finished(ledger, claim) for claim in claims)
+        bar.update(task, description=claim, completed=done, refresh=True)
+
     try:
-        with _progress() as bar:
-            task = bar.add_task("", total=len(claims))
-            for claim in claims:
-                bar.update(task, description=claim.id, refresh=True)
-                run.findings.append(_find(ledger, claim))
-                bar.advance(task)
+        with closing(judge_all(ledger, claims, jobs=jobs, started=at_work)) as finished, bar:
+            for _ in finished:
+                pass
     except KeyboardInterrupt:
         run.interrupted = True
+    run.findings = [ledger.find(claim) for claim in claims if not run.interrupted or _is_finished(ledger, claim)]
     run.seconds = time.perf_counter() - started
     return run
 
 
-def _find(ledger: Ledger, claim: Claim) -> Finding:
-    try:
-        return ledger.find(claim)
-    except DerivationsError as error:
-        error.add_note(claim.id)
-        raise
+def _is_finished(ledger: Ledger, claim: Claim) -> bool:
+    return all(ledger.known(entry.id) is not None for entry in claim.entries)
 
 
 def _progress() -> Progress:
@@ -157,6 +174,7 @@ def _progress() -> Progress:
 # --- the table ------------------------------------------------------------------------------------------------------
 
 MARKS = {True: ("✓", "green"), False: ("✗", "bold red")}
+NO_VERDICT = ("·", "dim")  # measured, or a definition
 NARROW = 100  # below that many columns a verdict stands under its statement, not beside it
 
 
@@ -199,53 +217,68 @@ def _empty_table(narrow: bool) -> Table:
 
 
 def _cells(row: Row) -> tuple[Text | str, ...]:
-    return (*_named(row), _words(row), row.assertion.stated, _found(row), _method(row), _time(row))
+    return (*_named(row), _words(row), row.entry.stated, _found(row), _method(row), _time(row))
 
 
 def _narrow_cells(row: Row) -> tuple[Text | str, ...]:
     from rich.text import Text
 
     by = f" by {_method(row)}" if _method(row) else ""
-    said = Text.assemble(f"{_words(row)}\nstated {row.assertion.stated}, found ", _found(row), f"{by}, {_time(row)}")
+    took = f", {_time(row)}" if _time(row) else ""
+    said = Text.assemble(f"{_words(row)}\nstated {row.entry.stated}, found ", _found(row), f"{by}{took}")
     return (*_named(row), said)
+
+
+def _mark(row: Row) -> tuple[str, str]:
+    return MARKS[row.as_stated] if row.record.judged else NO_VERDICT
 
 
 def _named(row: Row) -> tuple[Text, str]:
     from rich.text import Text
 
-    mark, style = MARKS[row.as_stated]
-    return Text(mark, style=style), ("  " if row.below else "") + row.assertion.id
+    mark, style = _mark(row)
+    return Text(mark, style=style), ("  " if row.below else "") + row.entry.id
 
 
 def _words(row: Row) -> str:
-    return f"correction: {row.assertion.words}" if row.below == "correction" else row.assertion.words
+    return f"correction: {row.entry.words}" if row.below == "correction" else row.entry.words
 
 
 def _found(row: Row) -> Text:
     from rich.text import Text
 
-    return Text(row.verdict.status, style=MARKS[row.as_stated][1])
+    return Text(row.record.status, style=_mark(row)[1])
 
 
 def _method(row: Row) -> str:
-    return "" if row.verdict.method == "none" else row.verdict.method
+    from derivations.records import NO_METHOD
+
+    return "" if row.record.method == NO_METHOD else row.record.method
 
 
 def _time(row: Row) -> str:
-    return f"{row.verdict.seconds:.2f} s"
+    if not row.record.judged:
+        return ""
+    return "kept" if row.record.kept else f"{row.record.seconds:.2f} s"
 
 
 def counts(run: Run) -> str:
     """How many claims, how many verdicts as stated, which are not, how long it took: one line."""
-    found = run.rows
-    wrong = [row.assertion.id for row in found if not row.as_stated]
-    unknown = sum(row.verdict.status == "unknown" for row in found)
+    from derivations.records import NOT_MEASURED
+
+    found = [row for row in run.rows if row.record.judged]
+    wrong = [row.entry.id for row in found if not row.as_stated]
+    unknown = sum(row.record.status == "unknown" for row in found)
+    unmeasured = sum(row.record.status == NOT_MEASURED for row in run.rows)
+    kept = sum(row.record.kept for row in found)
     claims = (
         f"{len(run.findings)} of {len(run.claims)} claims" if run.interrupted else _number(len(run.findings), "claim")
     )
     told = [claims, f"{len(found) - len(wrong)} of {_number(len(found), 'verdict')} as stated"]
     told += [f"not as stated: {' '.join(wrong)}"] if wrong else []
     told += [f"{unknown} unknown"] if unknown else []
+    told += [f"{unmeasured} not measured yet"] if unmeasured else []
+    told += [f"{kept} kept"] if kept else []
     told.append(f"{run.seconds:.1f} seconds")
     return ("interrupted: " if run.interrupted else "") + ", ".join(told)
 

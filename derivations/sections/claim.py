@@ -5,12 +5,12 @@ Nothing here judges: a claim carries statements and arguments, and the verdict t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from derivations.checker.errors import BadInput
-from derivations.checker.proof import Argumentation, Proof
+from derivations.checker.proof import Argumentation, ByCalculation, ByInduction, Derivation, Proof, UseLemma
 from derivations.checker.statement import Statement
 from derivations.checker.verdict import STATUSES, Witness
 from derivations.checker.worlds import World
@@ -37,6 +37,19 @@ class Assertion:
         if self.stated not in STATUSES:
             raise BadInput(f"{self.id}: stated is {self.stated!r}; expected one of {', '.join(STATUSES)}")
 
+    @property
+    def lemmas(self) -> tuple[str, ...]:
+        """The identifiers of the claims that its argument takes as proved, in order, each once."""
+        return tuple(dict.fromkeys(use.name for use in _uses(self.argument)))
+
+
+def _uses(argument: Argumentation | None) -> Iterator[UseLemma]:
+    match argument:
+        case Derivation(_, lines):
+            yield from (reason for line in lines for reason in line.reasons if isinstance(reason, UseLemma))
+        case ByInduction(lemmas) | ByCalculation(lemmas):
+            yield from lemmas
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -61,6 +74,9 @@ class Definition:
     satisfied_by: str
 
 
+Entry = Assertion | Measured | Definition
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim of a source: its main statement, its parts, and the corrected statement where it is false.
@@ -73,8 +89,8 @@ class Claim:
     tag: str
     quote: str
     reading: str
-    main: Assertion | Measured | Definition
-    parts: tuple[Assertion | Measured, ...] = ()
+    main: Entry
+    parts: tuple[Entry, ...] = ()
     correction: Assertion | None = None
     believe: str = ""
 
@@ -88,6 +104,11 @@ class Claim:
         return self.main.id
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything that has an identifier: the main statement, its parts, its correction."""
+        return (self.main, *self.parts, *(() if self.correction is None else (self.correction,)))
+
+    @property
     def assertions(self) -> tuple[Assertion, ...]:
-        """Everything that the checker judges: the main statement, its parts, its correction."""
-        return tuple(stated for stated in (self.main, *self.parts, self.correction) if isinstance(stated, Assertion))
+        """Those of its entries that the checker judges."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Assertion))

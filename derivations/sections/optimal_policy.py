@@ -10,7 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cache
 
-from derivations.checker.calculus import Instance, Range, prove_limit
+from derivations.checker.calculus import Instance, Range, deferred, prove_limit
 from derivations.checker.proof import (
     ByCalculation,
     ByInduction,
@@ -480,7 +480,7 @@ CLAIMS = (
                 "on an infinite set π* sums to one",
                 "conditional",
                 statement(Sum(n, far_star), "=", 1, assuming=[converges]),
-                instances=(_geometric("2").witness(),),
+                instances=(deferred(lambda: _geometric("2")),),
             ),
         ),
     ),
@@ -627,7 +627,7 @@ CLAIMS = (
             "the reward has to be bounded",
             "refuted",
             statement(Supremum(n, far_reward(n)), "<", Infinity(), standing=[converges]),
-            instances=(_geometric("3/2").witness(),),
+            instances=(deferred(lambda: _geometric("3/2")),),
         ),
         parts=(
             Assertion(
@@ -646,7 +646,7 @@ CLAIMS = (
                     "<",
                     Infinity(),
                 ),
-                instances=(_geometric("2", uniform_on=True).witness(),),
+                instances=(deferred(lambda: _geometric("2", uniform_on=True)),),
             ),
         ),
         correction=Assertion(

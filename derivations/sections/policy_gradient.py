@@ -11,7 +11,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cache
 
-from derivations.checker.calculus import Instance, Range
+from derivations.checker.calculus import Instance, Range, deferred
 from derivations.checker.proof import (
     ByCalculation,
     ByInduction,
@@ -235,7 +235,7 @@ CLAIMS = (
             "gradient and sum exchange",
             "conditional",
             statement(PG1_LEFT, "=", PG1_RIGHT, assuming=[finite(T)]),
-            instances=(_uniform_on_zero_to_theta().witness(),),
+            instances=(deferred(_uniform_on_zero_to_theta),),
         ),
         parts=(
             Assertion(
@@ -248,7 +248,7 @@ CLAIMS = (
                     PG1_RIGHT,
                     assuming=[Dominated(tau, p(tau) * G(tau), "∇p·G has a summable bound near θ")],
                 ),
-                instances=(_uniform_on_zero_to_theta().witness(),),
+                instances=(deferred(_uniform_on_zero_to_theta),),
             ),
         ),
     ),

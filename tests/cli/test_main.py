@@ -69,7 +69,7 @@ def test_a_wrong_command_or_option_ends_in_2(run, arguments: list[str]) -> None:
     ],
 )
 def test_how_an_error_before_the_first_claim_ends(monkeypatch, run, command, raised, code, told) -> None:
-    def fails() -> None:
+    def fails(**_: object) -> None:
         raise raised
 
     monkeypatch.setattr(screen, "all_claims", fails)
@@ -78,7 +78,7 @@ def test_how_an_error_before_the_first_claim_ends(monkeypatch, run, command, rai
 
 @pytest.mark.parametrize("command", [["verify"], ["explain", "T.1"]])
 def test_a_disagreement_of_engines_ends_in_3(monkeypatch, run, command) -> None:
-    def fails() -> None:
+    def fails(**_: object) -> None:
         raise EngineDisagreement("one says this\nand one says that")
 
     monkeypatch.setattr(screen, "all_claims", fails)
@@ -89,7 +89,7 @@ def test_a_disagreement_of_engines_ends_in_3(monkeypatch, run, command) -> None:
 
 
 def test_an_error_that_nobody_raised_on_purpose_is_not_hidden(monkeypatch, run) -> None:
-    def fails() -> None:
+    def fails(**_: object) -> None:
         raise RuntimeError("a fault of the package")
 
     monkeypatch.setattr(screen, "all_claims", fails)

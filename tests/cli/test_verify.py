@@ -30,7 +30,8 @@ from derivations.checker.statement import Statement, statement
 from derivations.checker.terms import E, Sort, function, histories, law
 from derivations.checker.verdict import Witness
 from derivations.checker.worlds import world
-from derivations.cli import records, verify
+from derivations.cli import verify
+from derivations.records import readable_world
 from derivations.sections.claim import Claim
 
 KEYS = {
@@ -202,6 +203,35 @@ def test_ctrl_c_is_not_lost_in_z3(plant, run) -> None:
     result = run("verify")
     assert result.code == 130
     assert "interrupted: 1 of 3 claims" in result.out
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_takes_what_is_kept_and_says_so(plant, run) -> None:
+    plant(everything())
+    first, second, fresh = run("verify"), run("verify"), run("verify", "--fresh")
+    for result, kept in ((first, False), (second, True), (fresh, False)):
+        rows = [line for line in result.out.splitlines() if "✓" in line]
+        assert result.code == 0
+        assert all(row.split()[-1] == ("kept" if kept else "s") for row in rows)
+        assert (", 9 kept, " in result.out.splitlines()[-1]) is kept
+
+
+def test_what_is_kept_reads_the_same_in_json_and_in_explain(plant, run) -> None:
+    plant(everything())
+    for name in ["T.1", "T.2", "T.5", "T.6"]:
+        first, second = ([run("verify", name, "--json", "-").out, run("explain", name).out] for _ in range(2))
+        assert first == second
+
+
+def test_where_nothing_can_be_kept_all_is_judged_all_the_same(plant, run, cache: Path) -> None:
+    cache.write_text("this is a file", encoding="utf-8")
+    plant(everything())
+    result = run("verify")
+    assert result.code == 0
+    assert result.err.startswith(f"Results are not kept: {cache}")
+    assert result.err.count("\n") == 1
 
 
 # --- which claims ---------------------------------------------------------------------------------------------------
@@ -411,7 +441,7 @@ def test_a_world_in_json_is_exact() -> None:
     paths = histories("H", step=[states])
     earned, weight = function("G", paths), function("w", states, states)
     policy = law("π", states, depends=True)
-    shown = records._world(
+    shown = readable_world(
         world(
             {states: 2},
             {
@@ -441,7 +471,7 @@ def test_a_world_in_json_is_exact() -> None:
 
 def test_slopes_that_are_zero_are_left_out() -> None:
     u = function("u", Y, depends=True)
-    shown = records._world(world({Y: 2}, {u: [1, 2]}, slopes={u: [0, Fraction(1, 2)]}))
+    shown = readable_world(world({Y: 2}, {u: [1, 2]}, slopes={u: [0, Fraction(1, 2)]}))
     assert shown["slopes"] == {"∇u": {"1": "1/2"}}
 
 

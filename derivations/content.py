@@ -1,0 +1,163 @@
+"""Content keys: a digest of everything that a verdict depends on, so that a kept result is found by it and by nothing else.
+
+A verdict depends on the assertion (statement, argument, engine, proposed worlds and instances), on the assertions that it
+takes as lemmas, on the checker's source and on the versions of the engines below it. Values are put into the digest part
+by part, with their types. A function is its code, what it closes over, and the source of this whole package, where it
+finds its globals. What is none of the known kinds has no key: its verdict is never kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from fractions import Fraction
+from functools import _lru_cache_wrapper, cache, partial
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from derivations.sections.claim import Assertion
+
+PACKAGE = Path(__file__).parent
+ENGINES = ("sympy", "z3-solver", "python-flint")
+
+
+class NoKey(Exception):
+    """Something has no content that could be told apart from others'."""
+
+
+def key_of(assertion: Assertion, lemmas: Iterable[str]) -> str | None:
+    """The key of an assertion that rests on the lemmas with the given keys; None where it has none."""
+    try:
+        inside = _Digests().of((
+            assertion.formal, assertion.argument, assertion.prover, assertion.worlds, assertion.instances,
+        ))  # fmt: skip
+    except NoKey:
+        return None
+    return _hash(b"assertion", engines().encode(), inside, *sorted(lemma.encode() for lemma in lemmas)).hex()
+
+
+@cache
+def engines() -> str:
+    """A digest of the checker's source, of how its verdicts are written down, and of the versions below it."""
+    versions = [sys.version, *(f"{name} {_version(name)}" for name in ENGINES)]
+    written_down = (PACKAGE / "records.py").read_bytes()
+    return _hash(*(v.encode() for v in versions), source_of(PACKAGE / "checker"), written_down).hex()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "?"
+
+
+@cache
+def source_of(folder: Path) -> bytes:
+    """A digest of every source file below a folder."""
+    parts = []
+    for path in sorted(folder.rglob("*.py")):
+        parts += [path.relative_to(folder).as_posix().encode(), path.read_bytes()]
+    return _hash(*parts)
+
+
+def _hash(*parts: bytes) -> bytes:
+    """A digest of several pieces, each with its length, so that no two sequences run together."""
+    found = blake2b(digest_size=20)
+    for part in parts:
+        found.update(len(part).to_bytes(8, "big"))
+        found.update(part)
+    return found.digest()
+
+
+class _Digests:
+    """The digests of values; that of a large immutable value is worked out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[object, bytes]] = {}
+        self._open: set[int] = set()
+
+    def of(self, value: object) -> bytes:
+        """The digest of a value; equal values of one kind have one, whatever their order in memory or in a mapping."""
+        if value is None or isinstance(value, (bool, int, str, bytes, Fraction)):
+            return _hash(type(value).__name__.encode(), _plain(value))
+        found = self._known.get(id(value))
+        if found is None:
+            if id(value) in self._open:
+                raise NoKey("a value that contains itself")
+            self._open.add(id(value))
+            try:
+                # The value is held as long as its digest: another object cannot take its place in memory.
+                found = (value, self._compound(value))
+            finally:
+                self._open.remove(id(value))
+            self._known[id(value)] = found
+        return found[1]
+
+    def _compound(self, value: object) -> bytes:
+        match value:
+            case tuple() | list():
+                return _hash(b"sequence", *map(self.of, value))
+            case set() | frozenset():
+                return _hash(b"set", *sorted(map(self.of, value)))
+            case Mapping():
+                return _hash(b"mapping", *sorted(self.of(k) + self.of(v) for k, v in value.items()))
+            case MethodType():
+                return _hash(b"method", self.of(value.__func__), self.of(value.__self__))
+            case partial():
+                return _hash(b"partial", self.of(value.func), self.of(value.args), self.of(value.keywords))
+            case FunctionType():
+                return self._function(value)
+            case _lru_cache_wrapper():
+                return _hash(b"cached", self.of(value.__wrapped__))
+            case ModuleType() if value.__name__.split(".")[0] in ("sympy", "derivations"):
+                return _hash(b"module", value.__name__.encode())
+        name = f"{type(value).__module__}.{type(value).__qualname__}".encode()
+        if isinstance(value, Enum):
+            return _hash(name, str(value.value).encode())
+        if is_dataclass(value):
+            # What begins with an underscore is what an object has worked out before, such as the values in a world.
+            return _hash(name, *(self.of(getattr(value, p.name)) for p in fields(value) if p.name[0] != "_"))
+        if name.startswith(b"sympy."):
+            from sympy import srepr
+
+            return _hash(name, srepr(value).encode())
+        if name.startswith(b"flint."):
+            return _hash(name, repr(value).encode())
+        if name == b"derivations.checker.reals.LogSum":
+            return _hash(name, repr(value.rational).encode(), self.of({p: repr(c) for p, c in value.logs.items()}))  # type: ignore[attr-defined]
+        raise NoKey(name.decode())
+
+    def _function(self, value: Callable[..., object]) -> bytes:
+        """A function of this package, whose source holds the globals that it finds; those of others may be anything."""
+        assert isinstance(value, FunctionType)
+        if not value.__module__.startswith("derivations."):
+            raise NoKey(f"{value.__module__}.{value.__qualname__}")
+        try:
+            closed = [cell.cell_contents for cell in value.__closure__ or ()]
+        except ValueError as empty:
+            raise NoKey("a function that is not finished") from empty
+        parts = (value.__qualname__, value.__defaults__, value.__kwdefaults__, closed, _code(value.__code__))
+        return _hash(b"function", value.__module__.encode(), source_of(PACKAGE), self.of(parts))
+
+
+def _plain(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+
+
+def _code(code: CodeType) -> tuple[object, ...]:
+    """What tells two functions of one module apart that have the same name, such as two lambdas on one line."""
+    constants = tuple(
+        _code(item) if isinstance(item, CodeType) else repr(item)
+        for item in code.co_consts
+        if not isinstance(item, frozenset)
+    )
+    return (code.co_code, code.co_names, code.co_varnames, code.co_freevars, constants, code.co_firstlineno)
+
+
+__all__ = ["NoKey", "engines", "key_of", "source_of"]
