@@ -19,6 +19,7 @@ from derivations.checker.verdict import Verdict, judge
 from derivations.sections.claim import Assertion, Claim
 
 SECTIONS = {
+    "II": ("The reward model", "reward_model"),
     "III": ("Trajectories and returns", "trajectories"),
     "IV": ("Policy gradient", "policy_gradient"),
     "VI": ("Importance sampling", "importance_sampling"),
