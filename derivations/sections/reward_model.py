@@ -29,6 +29,7 @@ from derivations.checker.terms import (
     REAL,
     UNIT,
     D,
+    Definition,
     Delta,
     E,
     Function,
@@ -49,7 +50,7 @@ from derivations.checker.terms import (
 )
 from derivations.checker.worlds import World, world
 from derivations.sections.claim import Assertion, Claim
-from derivations.sections.objects import X, Y, reward, x
+from derivations.sections.objects import X, Y, beta, optimal, prompts, reference, reward, score, v, w, x, y
 
 better, worse = Y.indices("y_w y_l")
 zero = term(0)
@@ -337,6 +338,74 @@ _LACKING = (
     _lacking(models=[[0, 0], [0, 0]]),
     _lacking(pairs=[[1, 0], [0, 0]], flow=[[0, 0], [0, 0]]),
 )
+
+# --- RM.7 to RM.9: what the policy needs of the reward ----------------------------------------------------------------
+
+arm = law("π", Y, positive=True, depends=True)
+quality = function("q", Y)
+jump = Indicator(quality(u), ">", zero)
+pay = function("r", Y)
+
+second_reward = function("r′", Y, X)
+first_star, second_star = (law(name, Y, given=[X], positive=True) for name in ("π*", "π*′"))
+
+
+def optimum_of(star: Function, rewards: Function) -> Definition:
+    """π* = π_ref exp(r/β)/z for a given reward."""
+    weights = Sum(w, reference(w, x) * exp(rewards(w, x) / beta))
+    return define(star(y, x), reference(y, x) * exp(rewards(y, x) / beta) / weights)
+
+
+OPTIMA = (optimum_of(first_star, reward), optimum_of(second_star, second_reward))
+same_ranking = assume(
+    "r and r′ rank all responses alike",
+    Indicator(reward(y, x), "<", reward(v, x)),
+    "=",
+    Indicator(second_reward(y, x), "<", second_reward(v, x)),
+    for_all=[y, v, x],
+)
+
+
+S, A = Sort("S"), Sort("A")
+state = S.index("s")
+action, taken = A.indices("a b")
+token_policy = law("π", A, given=[X, S])
+completion = law("μ", Y, given=[X, S, A])
+offset = function("c", X)
+respond = law("π", Y, given=[X], positive=True, depends=True)
+
+
+def plain_score(response: Index, prompt: Index) -> Term:
+    """The score r(x, y)."""
+    return reward(response, prompt)
+
+
+def raised_score(response: Index, prompt: Index) -> Term:
+    """The score with c(x) added."""
+    return reward(response, prompt) + offset(prompt)
+
+
+def advantage(rewards) -> Term:  # type: ignore[no-untyped-def]
+    """A(s, a) = Q(s, a) − V(s), Q the expected score of the completed response: μ completes it after s and a."""
+    value = E(token_policy(taken, x, state), E(completion(v, x, state, taken), rewards(v, x)))
+    return E(completion(y, x, state, action), rewards(y, x)) - value
+
+
+def expected(rewards) -> Term:  # type: ignore[no-untyped-def]
+    """J = E_x[E_π[score]]."""
+    return E(prompts(x), E(respond(y, x), rewards(y, x)))
+
+
+def estimate(rewards) -> Term:  # type: ignore[no-untyped-def]
+    """∇log π(y∣x) times the score: REINFORCE from one sample, without a baseline."""
+    return score(respond(y, x)) * rewards(y, x)
+
+
+def second_moment(rewards) -> Term:  # type: ignore[no-untyped-def]
+    """E[ĝ²]; the mean of ĝ does not change, so that the variance changes as this does."""
+    return E(respond(y, x), estimate(rewards) ** 2)
+
+
 CLAIMS = (
     Claim(
         section="II",
@@ -787,6 +856,132 @@ CLAIMS = (
                 "proved",
                 statement(STILL, "=", 0, standing=[no_worse], definitions=[error_is]),
                 begin(STILL).then("=", 0, lemma("RM.6.compared", at={i: i}), pointwise),
+            ),
+        ),
+    ),
+    Claim(
+        section="II",
+        tag="B II",
+        quote="it provides the scalar signal needed",
+        reading=(
+            "A gradient estimate needs a reward that can be differentiated: with a reward that jumps, r = [q(y) > 0], the "
+            "score-function estimate, which has only its values, misses ∇J wherever ∇J is not zero."
+        ),
+        main=Assertion(
+            "RM.7",
+            "gradient-based methods need a differentiable reward",
+            "refuted",
+            statement(
+                E(arm(u), score(arm(u)) * jump),
+                "≠",
+                D(E(arm(u), jump)),
+                standing=[assume("∇J ≠ 0", D(E(arm(y), Indicator(quality(y), ">", zero))), "≠", 0)],
+            ),
+        ),
+        parts=(
+            Assertion(
+                "RM.7.jump",
+                "for r = [q(y) > 0] the score-function gradient is exact",
+                "proved",
+                statement(E(arm(u), score(arm(u)) * jump), "=", D(E(arm(u), jump))),
+            ),
+        ),
+        correction=Assertion(
+            "RM.7.corrected",
+            "for every reward, known by its values alone, E[∇log π · r] = ∇J",
+            "proved",
+            statement(E(arm(u), score(arm(u)) * pay(u)), "=", D(E(arm(u), pay(u)))),
+        ),
+        believe="The score-function gradient needs the values of the reward only; it is π that is differentiated.",
+    ),
+    Claim(
+        section="II",
+        tag="B II",
+        quote="we only need the reward model to correctly rank responses",
+        reading="For the policy that follows: two rewards that rank all responses alike have the same π* = π_ref exp(r/β)/z.",
+        main=Assertion(
+            "RM.8",
+            "rewards of the same ranking have the same optimal policy",
+            "refuted",
+            statement(first_star(y, x), "=", second_star(y, x), standing=[same_ranking], definitions=OPTIMA),
+        ),
+        parts=(
+            Assertion(
+                "RM.8.differences",
+                "π* gives back every difference of rewards",
+                "proved",
+                statement(
+                    beta * (log(first_star(y, x)) - log(reference(y, x)))
+                    - beta * (log(first_star(v, x)) - log(reference(v, x))),
+                    "=",
+                    reward(y, x) - reward(v, x),
+                    definitions=OPTIMA[:1],
+                ),
+            ),
+        ),
+        correction=Assertion(
+            "RM.8.corrected",
+            "rewards of the same differences have the same optimal policy",
+            "proved",
+            statement(
+                first_star(y, x),
+                "=",
+                second_star(y, x),
+                standing=[
+                    assume("r′ is r up to c(x)", second_reward(y, x), "=", reward(y, x) + offset(x), for_all=[y, x])
+                ],
+                definitions=OPTIMA,
+            ),
+        ),
+        believe="Ranking is not enough: the differences of the rewards decide how much better a response is for π*.",
+    ),
+    Claim(
+        section="II",
+        tag="B II",
+        quote="This will be useful later when we discuss the PPO loss",
+        reading="c(x) is added to the score of each response to x: the advantage of a token a after a prefix s stays.",
+        main=Assertion(
+            "RM.9",
+            "a constant in the score changes no advantage",
+            "proved",
+            statement(advantage(raised_score), "=", advantage(plain_score)),
+        ),
+        parts=(
+            Assertion(
+                "RM.9.gradient",
+                "nor the gradient ∇J",
+                "proved",
+                statement(D(expected(raised_score)), "=", D(expected(plain_score))),
+            ),
+            Assertion(
+                "RM.9.optimum",
+                "nor π*",
+                "proved",
+                statement(
+                    reference(y, x)
+                    * exp(raised_score(y, x) / beta)
+                    / Sum(w, reference(w, x) * exp(raised_score(w, x) / beta)),
+                    "=",
+                    optimal(y),
+                ),
+            ),
+            Assertion(
+                "RM.9.sample",
+                "nor the estimate from one sample without a baseline",
+                "refuted",
+                statement(estimate(raised_score), "=", estimate(plain_score)),
+            ),
+            Assertion(
+                "RM.9.mean",
+                "its mean does not change",
+                "proved",
+                statement(E(respond(y, x), estimate(raised_score)), "=", E(respond(y, x), estimate(plain_score))),
+            ),
+            Assertion(
+                "RM.9.variance",
+                "nor does its variance",
+                "refuted",
+                statement(second_moment(raised_score), "=", second_moment(plain_score)),
             ),
         ),
     ),
