@@ -245,8 +245,8 @@ CLAIMS = (
         tag="B III",
         quote="it ensures the return is finite",
         reading=(
-            "One bound holds for the returns of every number of steps, for all rewards with ∣r∣ ≤ M: M/(1 − γ) for γ < 1, and "
-            "for γ = 1 some number B."
+            "One bound holds for the returns of every number of steps, for all rewards with ∣r∣ ≤ M: M/(1 − γ) for γ < 1, "
+            "and for γ = 1 some number B."
         ),
         main=Assertion(
             "TR.4",
