@@ -19,6 +19,7 @@ from derivations.checker.verdict import Verdict, judge
 from derivations.sections.claim import Assertion, Claim
 
 SECTIONS = {
+    "I": ("Definitions", "definitions"),
     "II": ("The reward model", "reward_model"),
     "III": ("Trajectories and returns", "trajectories"),
     "IV": ("Policy gradient", "policy_gradient"),

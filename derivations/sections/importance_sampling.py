@@ -37,7 +37,7 @@ from derivations.checker.terms import (
     term,
 )
 from derivations.checker.worlds import World, world
-from derivations.sections.claim import Assertion, Claim
+from derivations.sections.claim import Assertion, Claim, Measured
 from derivations.sections.objects import A, H, S, Y, a, actor, b, dynamics, h, s, score, w, y
 from derivations.sections.trajectories import trajectory, trajectory_law
 
@@ -716,6 +716,12 @@ CLAIMS = (
                 "the same with any Â",
                 "refuted",
                 statement(E(new(a), gain(a)), "≥", E(fixed(a), gain(a)), standing=[maximises]),
+            ),
+            Measured(
+                "IS.10.measured",
+                "many epochs of unclipped ascent of L_CPI on one batch, with estimated advantages, collapse the policy",
+                "the tiny GPT, one batch, L_CPI maximised without clip or penalty, against PPO on the same batch",
+                "entropy falls towards 0, and the exact return ends below that of π_old, while PPO's does not",
             ),
         ),
     ),
