@@ -25,6 +25,7 @@ from derivations.checker.proof import (
 from derivations.checker.statement import assume, statement
 from derivations.checker.terms import (
     NONNEGATIVE,
+    OPEN_UNIT,
     POSITIVE,
     REAL,
     UNIT,
@@ -160,10 +161,9 @@ first, second, third = (parameter(name, REAL) for name in ("r₀", "r₁", "r₂
 wins, defeats = parameter("n_w", POSITIVE), parameter("n_l", POSITIVE)
 
 
-p, p_not, q, q_not = (parameter(name, POSITIVE) for name in ("p", "p′", "q", "q′"))
-SUM_TO_ONE = [assume("p + p′ = 1", p + p_not, "=", 1), assume("q + q′ = 1", q + q_not, "=", 1)]
-FAIR_COINS = world({}, dict.fromkeys((p, p_not, q, q_not), Fraction(1, 2)))
-UNEQUAL_COINS = world({}, {p: Fraction(1, 2), p_not: Fraction(1, 2), q: Fraction(1, 3), q_not: Fraction(2, 3)})
+p, q = parameter("p", OPEN_UNIT), parameter("q", OPEN_UNIT)
+p_not, q_not = parameter("p′", POSITIVE), parameter("q′", POSITIVE)
+SUM_TO_ONE = [assume("p′ = 1 − p", p_not, "=", 1 - p), assume("q′ = 1 − q", q_not, "=", 1 - q)]
 TWO_OUTCOMES = p * (log(p) - log(q)) + p_not * (log(p_not) - log(q_not))
 
 
@@ -565,7 +565,6 @@ CLAIMS = (
                 "Gibbs for two outcomes: p log(p/q) + p′ log(p′/q′) ≥ 0",
                 "proved",
                 statement(TWO_OUTCOMES, "≥", 0, standing=SUM_TO_ONE),
-                worlds=(FAIR_COINS,),
             ),
             Assertion(
                 "RM.5.minimum",
@@ -799,7 +798,6 @@ CLAIMS = (
                 "Gibbs for two outcomes is strict: p log(p/q) + p′ log(p′/q′) > 0 for p ≠ q",
                 "proved",
                 statement(TWO_OUTCOMES, ">", 0, standing=[*SUM_TO_ONE, assume("p ≠ q", p, "≠", q)]),
-                worlds=(UNEQUAL_COINS,),
             ),
             Assertion(
                 "RM.6.least",
