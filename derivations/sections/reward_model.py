@@ -195,7 +195,10 @@ def above_tangent(first: Index, second: Index) -> Term:
     return pair_loss(there) - pair_loss(here) + sigma(-here) * (there - here)
 
 
-TOTAL_ABOVE = Sum(better, Sum(worse, labels(better, worse) * above_tangent(better, worse)))
+above = function("a", Y, Y)
+above_is = define(above(better, worse), above_tangent(better, worse))
+ROW_ABOVE = Sum(worse, labels(better, worse) * above(better, worse))
+TOTAL_ABOVE = Sum(better, ROW_ABOVE)
 slopes = function("g", Y)
 slope_is = define(slopes(u), slope_at(u))
 no_slope = assume("r minimises the loss: its slope is zero", slopes(u), "=", 0, for_all=[u])
@@ -570,12 +573,16 @@ CLAIMS = (
                 "RM.5.minimum",
                 "a table at which every slope is zero has the least loss of all tables",
                 "proved",
-                statement(table_loss(other), "≥", table_loss(table), standing=[no_slope], definitions=[slope_is]),
+                statement(
+                    table_loss(other), "≥", table_loss(table), standing=[no_slope], definitions=[slope_is, above_is]
+                ),
                 begin(table_loss(other))
                 .then(
                     "=",
                     table_loss(table) + TOTAL_ABOVE + Sum(u, slopes(u) * (other(u) - table(u))),
                     hypothesis("g"),
+                    hypothesis("a"),
+                    hypothesis("a"),
                 )
                 .then("=", table_loss(table) + TOTAL_ABOVE, hypothesis("r minimises the loss: its slope is zero"))
                 .then("≥", table_loss(table), lemma("RM.5.above")),
@@ -584,7 +591,7 @@ CLAIMS = (
                 "RM.5.tangent",
                 "the loss of each comparison at r′ lies above its tangent at r",
                 "proved",
-                statement(above_tangent(better, worse), "≥", 0),
+                statement(above(better, worse), "≥", 0, definitions=[above_is]),
                 ByCalculation(
                     (
                         lemma(
@@ -601,16 +608,14 @@ CLAIMS = (
                 "RM.5.row",
                 "so does the loss of the comparisons that one response won",
                 "proved",
-                statement(Sum(worse, labels(better, worse) * above_tangent(better, worse)), "≥", 0),
-                begin(Sum(worse, labels(better, worse) * above_tangent(better, worse))).then(
-                    "≥", 0, lemma("RM.5.tangent"), pointwise
-                ),
+                statement(ROW_ABOVE, "≥", 0, definitions=[above_is]),
+                begin(ROW_ABOVE).then("≥", 0, lemma("RM.5.tangent"), pointwise),
             ),
             Assertion(
                 "RM.5.above",
                 "and that of all of them",
                 "proved",
-                statement(TOTAL_ABOVE, "≥", 0),
+                statement(TOTAL_ABOVE, "≥", 0, definitions=[above_is]),
                 begin(TOTAL_ABOVE).then("≥", 0, lemma("RM.5.row"), pointwise),
             ),
             Assertion(
