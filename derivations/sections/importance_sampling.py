@@ -672,6 +672,12 @@ CLAIMS = (
                 ),
             ),
             Assertion(
+                "IS.10.zero",
+                "π_old itself has Σ_a π_old(a)A(s, a) = 0, so that a maximiser has g ≥ 0 at each state",
+                "proved",
+                statement(Sum(a, old_actor(a, h, s) * exact_advantage(old_value, old_actor)), "=", 0),
+            ),
+            Assertion(
                 "IS.10.difference",
                 "E_π′[G] and E_π′[γᵗV] after the last step are V(∅) and the advantages of π_old that π′ collects",
                 "proved",

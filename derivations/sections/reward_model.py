@@ -155,7 +155,7 @@ BENT_STEP = phi + alpha * sigma(-bent(phi)) * (1 - 2 * phi)
 # --- RM.5: labels that no ranking satisfies ---------------------------------------------------------------------------
 
 labels = law("D", Y, Y)
-other = function("r′", Y)
+other, moving_table, step = function("r′", Y), function("r", Y, depends=True), function("e", Y)
 against = Y.index("v")
 first, second, third = (parameter(name, REAL) for name in ("r₀", "r₁", "r₂"))
 wins, defeats = parameter("n_w", POSITIVE), parameter("n_l", POSITIVE)
@@ -177,10 +177,10 @@ def _constant(value: Term) -> tuple[tuple[Index, ...], Term]:
     return (), value
 
 
-def slope_at(response: Index) -> Term:
+def slope_at(response: Index, rewards: Function) -> Term:
     """The derivative of the loss in the reward of one response: of a comparison lost less that of one won."""
-    lost = Sum(against, labels(against, response) * sigma(table(response) - table(against)))
-    won = Sum(against, labels(response, against) * sigma(table(against) - table(response)))
+    lost = Sum(against, labels(against, response) * sigma(rewards(response) - rewards(against)))
+    won = Sum(against, labels(response, against) * sigma(rewards(against) - rewards(response)))
     return lost - won
 
 
@@ -200,7 +200,7 @@ above_is = define(above(better, worse), above_tangent(better, worse))
 ROW_ABOVE = Sum(worse, labels(better, worse) * above(better, worse))
 TOTAL_ABOVE = Sum(better, ROW_ABOVE)
 slopes = function("g", Y)
-slope_is = define(slopes(u), slope_at(u))
+slope_is = define(slopes(u), slope_at(u, table))
 no_slope = assume("r minimises the loss: its slope is zero", slopes(u), "=", 0, for_all=[u])
 no_self = assume("no response is compared with itself", labels(u, u), "=", 0, for_all=[u])
 one_way = assume("y_w is preferred to y_l in the data", labels(better, worse), ">", 0)
@@ -586,6 +586,17 @@ CLAIMS = (
                 )
                 .then("=", table_loss(table) + TOTAL_ABOVE, hypothesis("r minimises the loss: its slope is zero"))
                 .then("≥", table_loss(table), lemma("RM.5.above")),
+            ),
+            Assertion(
+                "RM.5.slopes",
+                "the slopes are those of the loss: along e its derivative is the sum of the slopes times e",
+                "proved",
+                statement(
+                    D(table_loss(moving_table)),
+                    "=",
+                    Sum(u, slope_at(u, moving_table) * step(u)),
+                    standing=[assume("θ moves along e", D(moving_table(u)), "=", step(u), for_all=[u])],
+                ),
             ),
             Assertion(
                 "RM.5.tangent",
