@@ -24,6 +24,8 @@ from derivations.records import IS_DEFINITION, NOT_MEASURED_YET, Record, fails_a
 from derivations.sections.claim import Assertion, Claim, Entry, Measured
 
 SECTIONS = {
+    "I": ("Definitions", "definitions"),
+    "II": ("The reward model", "reward_model"),
     "III": ("Trajectories and returns", "trajectories"),
     "IV": ("Policy gradient", "policy_gradient"),
     "V": ("Variance and advantage", "advantage"),

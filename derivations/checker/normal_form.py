@@ -874,17 +874,29 @@ def _content(polynomial: Polynomial) -> tuple[Fraction, Factors, Polynomial]:
     if len(polynomial.monomials) > 1:
         # Dividing a sum by a common factor needs that factor not to be zero.
         shared = {a: e for a, e in shared.items() if isinstance(a, (Size, LogPrime)) or _always_positive(a)}
+        shared |= _positive_denominators(polynomial)
     single = len(polynomial.monomials) == 1
     scale = polynomial.monomials[0].coefficient if single else abs(polynomial.monomials[0].coefficient)
     rest = []
     for coefficient, binders, factors in raws_of(polynomial):
         left = dict(factors)
         for atom, exponent in shared.items():
-            remaining = left.pop(atom) - exponent
+            remaining = left.pop(atom, 0) - exponent
             if remaining:
                 left[atom] = remaining
         rest.append((coefficient / scale, binders, left))
     return scale, shared, collect(rest)
+
+
+def _positive_denominators(polynomial: Polynomial) -> Factors:
+    """The largest powers of positive atoms by which a monomial is divided: 1 + exp(v)/exp(u) is (exp(u) + exp(v))/exp(u)."""
+    lowest: Factors = {}
+    for monomial in polynomial.monomials:
+        bound = set(monomial.binders)
+        for atom, exponent in monomial.factors:
+            if exponent < 0 and _always_positive(atom) and not atom_indices(atom) & bound:
+                lowest[atom] = min(exponent, lowest.get(atom, exponent))
+    return lowest
 
 
 def _always_positive(atom: Atom) -> bool:

@@ -21,6 +21,7 @@ from derivations.checker.terms import (
     Function,
     Index,
     Path,
+    Sort,
     Term,
     children,
     free_indices,
@@ -60,8 +61,10 @@ class Question:
             f for t in statement.terms for node in subterms(t) if isinstance(node, Exp) for f in functions(node)
         )
         assumptions = (*statement.standing, *statement.assuming, *_on_the_other(statement))
-        self.closed = tuple(a for a in assumptions if not _open_indices(a))
-        self.open = tuple(a for a in assumptions if _open_indices(a))
+        # The short ones are evaluated first: most worlds fail one of them.
+        by_length = sorted(assumptions, key=lambda a: sum(1 for t in a.terms for _ in subterms(t)))
+        self.closed = tuple(a for a in by_length if not _open_indices(a))
+        self.open = tuple(a for a in by_length if _open_indices(a))
         self.reach = _reach(statement)
         self.solved = tuple(_solved(a) for a in assumptions)
 
@@ -189,11 +192,16 @@ def _assumption_holds(assumption: Assumption, world: World) -> bool:
     """Whether an assumption certainly holds in a world; on histories, at every length."""
     if not isinstance(assumption, Hypothesis):
         return True
-    sorts = {s for t in assumption.terms for f in functions(t) for s in f.sorts if s.is_history}
     worlds = [world]
-    for sort in sorts:
+    for sort in _histories_of(assumption):
         worlds = [w.at_length(sort, k) for w in worlds for k in range(w.lengths[sort] + 1)]
     return all(_holds_here(assumption, w) for w in worlds)
+
+
+@lru_cache(maxsize=1_000)
+def _histories_of(assumption: Hypothesis) -> frozenset[Sort]:
+    """The sorts of histories that an assumption speaks of."""
+    return frozenset(s for t in assumption.terms for f in functions(t) for s in f.sorts if s.is_history)
 
 
 def _holds_here(assumption: Hypothesis, world: World) -> bool:

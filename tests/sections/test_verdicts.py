@@ -94,3 +94,10 @@ def test_only_proved_claims_are_used_as_lemmas(ledger: Ledger) -> None:
 def test_the_only_axiom_is_differentiation_under_a_dominated_sum(ledger: Ledger) -> None:
     with_axioms = {a.id for a in ASSERTIONS if ledger.verdict(a.id).axioms}
     assert with_axioms == {"PG.1.dominated"}
+
+
+@pytest.mark.parametrize(
+    ("section", "prefix", "count"), [("I", "DEF", 2), ("II", "RM", 9), ("III", "TR", 6), ("VI", "IS", 10)]
+)
+def test_the_first_sections_and_vi_are_whole(section: str, prefix: str, count: int) -> None:
+    assert [c.id for c in CLAIMS if c.section == section] == [f"{prefix}.{n}" for n in range(1, count + 1)]
