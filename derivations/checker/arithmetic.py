@@ -49,6 +49,7 @@ from derivations.checker.terms import (
     Number,
     Power,
     Size,
+    Sort,
     Sum,
     Term,
     substitute,
@@ -95,8 +96,10 @@ class Encoding:
                 value = value * self._power(atom, exponent)
         if not monomial.binders:
             return value
-        closed = Monomial(Fraction(1), monomial.binders, tuple(inside))
-        return value * self._closed_sum(closed)
+        for binders, factors in _independent(monomial.binders, inside):
+            (closed,) = collect([(Fraction(1), binders, factors)]).monomials
+            value = value * self._closed_sum(closed)
+        return value
 
     def _closed_sum(self, monomial: Monomial) -> Z3:
         def facts(variable: Z3) -> Iterator[Z3]:
@@ -243,6 +246,19 @@ class Encoding:
         return result
 
 
+def _independent(
+    binders: tuple[Index, ...], inside: Sequence[tuple[Atom, Exponent]]
+) -> Iterator[tuple[tuple[Index, ...], dict[Atom, Exponent]]]:
+    """A sum of products as a product of sums: the groups of bound indices that stand together in some factor."""
+    groups: list[set[Index]] = [{b} for b in binders]
+    for atom, _ in inside:
+        touched = [g for g in groups if g & atom_indices(atom)]
+        groups = [g for g in groups if g not in touched] + [set[Index]().union(*touched)]
+    for group in groups:
+        own = tuple(b for b in binders if b in group)
+        yield own, {atom: exponent for atom, exponent in inside if atom_indices(atom) & group}
+
+
 def _rational(value: Fraction) -> Z3:
     return z3.Q(value.numerator, value.denominator)
 
@@ -333,7 +349,8 @@ def decide_sum(
                 )
                 if decide(there, ">", normaliser, hypotheses, indices=(strict_at,)):
                     return True
-    return False
+    joint = _joint_summand(polynomial) if relation == weak else None
+    return joint is not None and decide(joint[1], weak, normaliser, hypotheses, indices=joint[0])
 
 
 def _minus(polynomial: Polynomial) -> Polynomial:
@@ -355,6 +372,27 @@ def _summands(polynomial: Polynomial) -> Iterator[tuple[Index, tuple[Polynomial,
             rest = tuple(b for b in binders if b != own)
             inside.append((coefficient, rest, renamed_factors(factors.items(), {own: binder})))
         yield binder, (collect(inside), collect(outside))
+
+
+def _joint_summand(polynomial: Polynomial) -> tuple[tuple[Index, ...], Polynomial] | None:
+    """A polynomial read as one sum over several index sets, Σ_h Σ_s f(h, s): the indices and f.
+
+    They are the sets that every monomial is summed over once; what else a monomial is summed over stays inside f.
+    """
+    once = [
+        {s for s in sorts if sorts.count(s) == 1}
+        for sorts in ([b.sort for b in m.binders] for m in polynomial.monomials)
+    ]
+    shared = sorted(set.intersection(*once), key=lambda s: s.name) if once else []
+    if len(shared) < 2:
+        return None
+    names = {sort: Index(Made(f"·summed{k}"), sort) for k, sort in enumerate(shared)}
+    inside = []
+    for coefficient, binders, factors in raws_of(polynomial):
+        renaming = {b: names[b.sort] for b in binders if b.sort in names}
+        rest = tuple(b for b in binders if b not in renaming)
+        inside.append((coefficient, rest, renamed_factors(factors.items(), renaming)))
+    return tuple(names.values()), collect(inside)
 
 
 def _with_laws(binder: Index, summand: tuple[Polynomial, Polynomial], normaliser: Normaliser) -> Iterator[Polynomial]:
