@@ -22,6 +22,7 @@ SECTIONS = {
     "III": ("Trajectories and returns", "trajectories"),
     "IV": ("Policy gradient", "policy_gradient"),
     "VI": ("Importance sampling", "importance_sampling"),
+    "VII": ("Trust region policy optimisation", "trpo"),
     "X": ("The optimal policy", "optimal_policy"),
 }
 

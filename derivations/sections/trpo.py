@@ -1,0 +1,913 @@
+"""Section VII: trust region policy optimisation.
+
+A history of t steps is h = (s_0, a_0, …, s_{t−1}, a_{t−1}); policies, rewards and dynamics may depend on all of it, and
+"a state" is a history with its next state s. The Markov case is a special case: there everything depends on s alone.
+π is the old policy, π′ the new one, p and p′ are their laws of histories. γᵗ, the returns G, the values V of π (Bellman's
+equation) and its advantages A = Q − V are functions of histories. V at the last histories is left open: zero where the
+episode ends, the value of what follows where it goes on. η(π) = E_p[G + γᵗ V], for every horizon t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from derivations.checker.calculus import convex_in
+from derivations.checker.proof import (
+    ByCalculation,
+    ByInduction,
+    Derivation,
+    algebra,
+    arithmetics,
+    begin,
+    hypothesis,
+    laws_sum_to_one,
+    lemma,
+    pointwise,
+)
+from derivations.checker.statement import Hypothesis, Statement, assume, first_order, point, statement
+from derivations.checker.terms import (
+    NONNEGATIVE,
+    OPEN_UNIT,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Apply,
+    D,
+    Definition,
+    Delta,
+    Domain,
+    E,
+    Function,
+    Index,
+    Length,
+    Path,
+    Recursion,
+    Size,
+    Sort,
+    Sum,
+    Term,
+    define,
+    exp,
+    function,
+    kl,
+    law,
+    log,
+    maximum,
+    parameter,
+    recursion,
+    term,
+    total,
+)
+from derivations.checker.worlds import World, world
+from derivations.sections.claim import Assertion, Claim, Measured
+from derivations.sections.objects import A, H, S, a, b, dynamics, h, s
+
+# --- trajectories, returns, values ----------------------------------------------------------------------------------
+
+following = S.index("s′")
+gamma = parameter("γ", UNIT)
+old = law("π", A, given=[H, S], positive=True)
+new = law("π′", A, given=[H, S], positive=True)
+old_path, new_path = law("p", H), law("p′", H)
+reward = function("r", H, S, A)
+value, new_value = function("V", H, S), function("V′", H, S)
+advantage = function("A", H, S, A)
+discount = function("γᵗ", H, domain=UNIT)
+returns = function("G", H)
+gains = function("B", H)
+steps = function("n", H, domain=NONNEGATIVE)
+EMPTY = Path(H, None, ())
+
+
+def path_law(path: Function, pi: Function) -> Recursion:
+    """p(h·s·a) = p(h) P(s∣h) π(a∣h, s)."""
+    return recursion(path, start=lambda: 1, step=lambda h, s, a: path(h) * dynamics(s, h) * pi(a, h, s))
+
+
+def action_value(values: Function, action: Index) -> Term:
+    """Q(h, s, a) = r(h, s, a) + γ Σ_s′ P(s′∣h·s·a) V(h·s·a, s′)."""
+    extended = Path(H, h, (s, action))
+    return reward(h, s, action) + gamma * Sum(following, dynamics(following, extended) * values(extended, following))
+
+
+def bellman(values: Function, pi: Function) -> Definition:
+    """V(h, s) = Σ_b π(b∣h, s) Q(h, s, b)."""
+    return define(values(h, s), Sum(b, pi(b, h, s) * action_value(values, b)))
+
+
+def summed(symbol: Function, summand: Callable[..., Term]) -> Recursion:
+    """Σ_k γᵏ of a summand, over the steps of a history."""
+    return recursion(symbol, start=lambda: 0, step=lambda h, s, a: symbol(h) + discount(h) * summand(h, s, a))
+
+
+def first_value(values: Function) -> Term:
+    """Σ_s ρ(s) V(s): the value at the start."""
+    return Sum(s, dynamics(s, EMPTY) * values(EMPTY, s))
+
+
+def last_value(values: Function) -> Term:
+    """Σ_s P(s∣h) V(h, s): the value after the last step."""
+    return Sum(s, dynamics(s, h) * values(h, s))
+
+
+def eta(path: Function, values: Function = value) -> Term:
+    """η = E[G + γᵗ V]: the expected discounted rewards of t steps and the value of what follows."""
+    return E(path(h), returns(h) + discount(h) * last_value(values))
+
+
+old_law, new_law = path_law(old_path, old), path_law(new_path, new)
+powers = recursion(discount, start=lambda: 1, step=lambda h, s, a: gamma * discount(h))
+counting = recursion(steps, start=lambda: 0, step=lambda h, s, a: steps(h) + 1)
+return_sum = summed(returns, lambda h, s, a: reward(h, s, a))
+gain_sum = summed(gains, lambda h, s, a: advantage(h, s, a))
+values_of_old, values_of_new = bellman(value, old), bellman(new_value, new)
+advantages = define(advantage(h, s, a), action_value(value, a) - value(h, s))
+BOTH = (old_law, new_law, powers)
+
+# --- TP.1: an infinite horizon --------------------------------------------------------------------------------------
+
+largest = parameter("M", NONNEGATIVE)
+error = parameter("e", POSITIVE)
+discounted = assume("γ < 1", gamma, "<", 1)
+
+
+def absolute(x: Term) -> Term:
+    """∣x∣."""
+    return maximum(x, -x)
+
+
+bounded_values = assume("∣V∣ ≤ M", absolute(value(h, s)), "≤", largest, for_all=[h, s])
+bounded_new_values = assume("∣V′∣ ≤ M", absolute(new_value(h, s)), "≤", largest, for_all=[h, s])
+late = assume("t ≥ 2M/(e(1 − γ))", Length(H) * (1 - gamma) * error, "≥", 2 * largest)
+remainder = E(new_path(h), discount(h) * (last_value(value) - last_value(new_value)))
+MEAN_POWER = E(new_path(h), discount(h))
+
+# --- TP.2: first order ----------------------------------------------------------------------------------------------
+
+moving = law("π_θ", A, given=[H, S], positive=True, depends=True)
+moving_path = law("p_θ", H, depends=True)
+moving_law = path_law(moving_path, moving)
+gaining = function("C", H)
+gaining_moved = function("C", H, depends=True)
+
+
+def expected_advantage(pi: Function) -> Callable[[Index, Index, Index], Term]:
+    """Σ_b π(b∣h, s) A(h, s, b)."""
+    return lambda h, s, _: Sum(b, pi(b, h, s) * advantage(h, s, b))
+
+
+surrogate_sum = summed(gaining, expected_advantage(new))
+moved_surrogate_sum = summed(gaining_moved, expected_advantage(moving))
+SURROGATE = eta(old_path) + E(old_path(h), gaining(h))
+MOVED_SURROGATE = eta(old_path) + E(old_path(h), gaining_moved(h))
+at_old = assume("θ = θ_old", moving(a, h, s), "=", old(a, h, s), for_all=[a, h, s])
+MOVED = (old_law, moving_law, powers, return_sum, moved_surrogate_sum)
+unweighted = function("K", H, depends=True)
+unweighted_sum = recursion(
+    unweighted,
+    start=lambda: 0,
+    step=lambda h, s, a: unweighted(h) + Sum(b, moving(b, h, s) * advantage(h, s, b)),
+)
+
+
+def two_steps(*, states: int, actions: int) -> list[tuple[int, ...]]:
+    """The histories of at most two steps."""
+    step = [(state, action) for state in range(states) for action in range(actions)]
+    return [(), *step, *(first + then for first in step for then in step)]
+
+
+def _discounted_second_step() -> World:
+    """Two steps, one state, reward 1 for arm 1, γ = ½: towards arm 1 now and away from it later."""
+    paths = two_steps(states=1, actions=2)
+    half = Fraction(1, 2)
+    even = {(arm, h, 0): half for arm in (0, 1) for h in paths}
+    turn = {(arm, h, 0): (1 if arm else -1) * (1 if not h else Fraction(-3, 2)) for arm, h, _ in even}
+    return world(
+        {S: 1, A: 2},
+        {
+            gamma: half,
+            dynamics: {(0, h): 1 for h in paths},
+            old: even,
+            moving: even,
+            reward: {(h, 0, arm): arm for arm, h, _ in even},
+            value: {(h, 0): 0 for h in paths},
+        },
+        lengths={H: 2},
+        slopes={moving: turn},
+    )
+
+
+# --- TP.3: the bound ------------------------------------------------------------------------------------------------
+
+HALF = term(1) / 2
+w = A.index("w")
+first, second = law("q", A, positive=True), law("q′", A, positive=True)
+f, g = function("f", A), function("g", A)
+u, v = function("u", A, domain=POSITIVE), function("v", A, domain=POSITIVE)
+FIRST_ROOT = assume("q = u²", first(a), "=", u(a) ** 2, for_all=[a])
+SECOND_ROOT = assume("q′ = v²", second(a), "=", v(a) ** 2, for_all=[a])
+ROOTS = [FIRST_ROOT, SECOND_ROOT]
+OVERLAP = Sum(a, u(a) * v(a))
+HELLINGER = Sum(a, (u(a) - v(a)) ** 2)
+ROOT_SUM = Sum(a, (u(a) + v(a)) ** 2)
+DISTANCE = Sum(a, absolute(first(a) - second(a)))
+DIVERGENCE = kl(first, second, a)
+
+alpha = parameter("α", NONNEGATIVE)
+epsilon = parameter("ε_A", NONNEGATIVE)
+within = assume(
+    "D(π‖π′) ≤ α²",
+    kl(lambda i: old(i, h, s), lambda i: new(i, h, s), a),
+    "≤",
+    alpha**2,
+    for_all=[h, s],
+)
+bounded = assume("∣A∣ ≤ ε_A", absolute(advantage(h, s, a)), "≤", epsilon, for_all=[h, s, a])
+step_distance = Sum(a, absolute(new(a, h, s) - old(a, h, s)))
+path_distance = Sum(h, discount(h) * absolute(new_path(h) - old_path(h)))
+delay = function("K", H, domain=NONNEGATIVE)
+delay_sum = summed(delay, lambda h, s, a: steps(h))
+PAIR = new_path(h) * dynamics(s, h) * new(a, h, s) - old_path(h) * dynamics(s, h) * old(a, h, s)
+NEXT_DISTANCE = total(h, s, a, of=discount(h) * absolute(PAIR))
+SPLIT_DISTANCE = total(
+    h,
+    s,
+    a,
+    of=discount(h)
+    * (
+        absolute(new_path(h) - old_path(h)) * dynamics(s, h) * new(a, h, s)
+        + old_path(h) * dynamics(s, h) * absolute(new(a, h, s) - old(a, h, s))
+    ),
+)
+MEAN_STEPS = E(old_path(h), discount(h) * steps(h))
+SHIFT = Sum(a, (new(a, h, s) - old(a, h, s)) * advantage(h, s, a))
+STATE_SHIFT = total(h, s, of=(new_path(h) - old_path(h)) * discount(h) * dynamics(s, h) * SHIFT)
+WALK = (*BOTH, counting)
+CORE = (*WALK, delay_sum, surrogate_sum)
+WHOLE = (*CORE, return_sum, gain_sum)
+PENALTY = 4 * epsilon * gamma / (1 - gamma) ** 2 * alpha**2
+LOWER = SURROGATE - PENALTY
+
+
+def surrogate_bound(sign: int) -> Derivation:
+    """η(π′) ≥ L(π′) − C (sign −1), or η(π′) ≤ L(π′) + C (sign 1)."""
+    comparison, steps_bound = ("≥", "TP.3.below") if sign < 0 else ("≤", "TP.3.above")
+    return (
+        begin(eta(new_path))
+        .then("=", eta(old_path) + E(new_path(h), gains(h)), lemma("TP.1"))
+        .then("=", eta(old_path) + E(new_path(h), gaining(h)), lemma("TP.3.tower"))
+        .then(
+            comparison,
+            SURROGATE + sign * 4 * alpha**2 * epsilon * E(old_path(h), delay(h)),
+            lemma(steps_bound),
+        )
+        .then(comparison, SURROGATE + sign * PENALTY, lemma("TP.3.series", times=4 * alpha**2 * epsilon))
+    )
+
+
+def root_sum(sign: int) -> Derivation:
+    """Σ (u ± v)² = 2 ± 2 Σ uv, because Σ u² = Σ v² = 1."""
+    return (
+        begin(Sum(a, (u(a) + sign * v(a)) ** 2))
+        .then(
+            "=",
+            Sum(a, first(a) + second(a) + sign * 2 * u(a) * v(a)),
+            hypothesis("q = u²"),
+            hypothesis("q′ = v²"),
+        )
+        .then("=", 2 + sign * 2 * OVERLAP, laws_sum_to_one)
+    )
+
+
+# --- TP.4: does it always improve? ----------------------------------------------------------------------------------
+
+old_arm, new_arm = law("π", A, positive=True), law("π′", A, positive=True)
+pay = function("r", A)
+delta = parameter("δ_KL", POSITIVE)
+arms_within = assume("D(π‖π′) ≤ δ_KL", kl(old_arm, new_arm, a), "≤", delta)
+shared, moved_chance, other_chance = (parameter(name, OPEN_UNIT) for name in ("p", "p′", "u"))
+small = parameter("t", Domain(Fraction(0), Fraction(1, 4), lower_open=True))
+
+
+def binary_kl(p: Term, q: Term) -> Term:
+    """D((p, 1 − p)‖(q, 1 − q)), written out."""
+    return p * (log(p) - log(q)) + (1 - p) * (log(1 - p) - log(1 - q))
+
+
+def parabola(p: Term) -> Term:
+    """η = p(½ − p): two states share p."""
+    return p * (HALF - p)
+
+
+def shared_surrogate(p: Term, q: Term) -> Term:
+    """L(q) − η(p), from the exact advantages of both states under p."""
+    second_value = HALF - p
+    first_value_ = p * second_value
+    at_first = q * (second_value - first_value_) + (1 - q) * (0 - first_value_)
+    at_second = (1 - q) * (HALF - second_value) + q * (-HALF - second_value)
+    return at_first + p * at_second
+
+
+slope_is_positive = assume("the surrogate's slope ½ − 2p is positive", HALF - 2 * shared, ">", 0)
+moved_up = assume("p′ > p", moved_chance, ">", shared)
+no_worse = assume("the bound at π′ is at least η(π), its value at π", SURROGATE - PENALTY, "≥", eta(old_path))
+
+# --- TP.5: ratios ---------------------------------------------------------------------------------------------------
+
+t = parameter("t", POSITIVE)
+inverse_ratio = parameter("x", OPEN_UNIT)
+scale = parameter("λ", NONNEGATIVE)
+ratio = new_arm(a) / old_arm(a)
+hundredth = assume("D(π_old‖π) ≤ 1/100", kl(old_arm, new_arm, b), "≤", Fraction(1, 100))
+CURVE = (2 * t + 4) * (t * log(t) - t + 1)
+POINT = (2 * first(a) + 4 * second(a)) * (first(a) * (log(first(a)) - log(second(a))) - first(a) + second(a))
+EACH = (
+    scale**2 * (2 * first(a) + 4 * second(a)) / 3 + first(a) * (log(first(a)) - log(second(a))) - first(a) + second(a)
+) / 2
+ARMS_DISTANCE = Sum(a, absolute(old_arm(a) - new_arm(a)))
+
+
+def _rare_arm() -> World:
+    """Probability 1/10000 → 1/100: a ratio of 100 at a divergence below 1/100."""
+    least, much = Fraction(1, 10_000), Fraction(1, 100)
+    return world({A: 2}, {old_arm: [least, 1 - least], new_arm: [much, 1 - much]}, indices={a: 0})
+
+
+# --- TP.6: the second derivative ------------------------------------------------------------------------------------
+
+Z = Sort("A")
+theta_policy = law("π_θ", A, positive=True, depends=True)
+frozen = law("π_old", A, positive=True)
+THETA_OLD = point("θ_old", {theta_policy: frozen})
+at_frozen = assume("θ = θ_old", theta_policy(a), "=", frozen(a), for_all=[a])
+MOVING_KL = kl(frozen, theta_policy, a)
+
+CLAIMS = (
+    Claim(
+        section="VII",
+        tag="B VII",
+        quote="the performance difference (TRPO paper)",
+        reading=(
+            "For every horizon t, all policies π, π′ and whatever follows the last step: η(π′) − η(π) is the expected sum "
+            "of γᵏA over the steps of π′, A the advantage of π."
+        ),
+        main=Assertion(
+            "TP.1",
+            "performance difference: η(π′) − η(π) = E_π′[Σ γᵏ A]",
+            "proved",
+            statement(
+                eta(new_path) - eta(old_path),
+                "=",
+                E(new_path(h), gains(h)),
+                recursions=[*BOTH, return_sum, gain_sum],
+                definitions=[values_of_old, advantages],
+            ),
+            ByCalculation((lemma("TP.1.telescope"), lemma("TP.1.value"))),
+        ),
+        parts=(
+            Assertion(
+                "TP.1.telescope",
+                "the sum telescopes: E_π′[Σ γᵏ A] = E_π′[G + γᵗ V] − Σ_s ρ(s) V(s), for any function V",
+                "proved",
+                statement(
+                    E(new_path(h), gains(h)),
+                    "=",
+                    eta(new_path) - first_value(value),
+                    recursions=[new_law, powers, return_sum, gain_sum],
+                    definitions=[advantages],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "TP.1.value",
+                "η(π) = Σ_s ρ(s) V(s) for every horizon, V the values of π",
+                "proved",
+                statement(
+                    eta(old_path),
+                    "=",
+                    first_value(value),
+                    recursions=[old_law, powers, return_sum],
+                    definitions=[values_of_old],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "TP.1.power",
+                "γᵗ(1 + t(1 − γ)) ≤ 1 (Bernoulli): γᵗ → 0 if γ < 1",
+                "proved",
+                statement(discount(h) * (1 + Length(H) * (1 - gamma)), "≤", 1, recursions=[powers]),
+                ByInduction(),
+            ),
+            Assertion(
+                "TP.1.mean",
+                "the same for its mean over the histories of π′",
+                "proved",
+                statement(
+                    MEAN_POWER * (1 + Length(H) * (1 - gamma)),
+                    "≤",
+                    1,
+                    recursions=[new_law, powers],
+                ),
+                begin(Sum(h, new_path(h) * discount(h) * (1 + Length(H) * (1 - gamma))))
+                .then("≤", Sum(h, new_path(h)), lemma("TP.1.power"), pointwise)
+                .then("=", 1, laws_sum_to_one),
+            ),
+            *(
+                Assertion(
+                    f"TP.1.{name}",
+                    f"the remainder is at {'most' if sign > 0 else 'least −'}2M γᵗ",
+                    "proved",
+                    statement(
+                        sign * remainder,
+                        "≤",
+                        2 * largest * MEAN_POWER,
+                        standing=[bounded_values, bounded_new_values],
+                    ),
+                    begin(sign * remainder)
+                    .then(
+                        "≤",
+                        total(h, s, of=new_path(h) * discount(h) * dynamics(s, h) * 2 * largest),
+                        pointwise,
+                    )
+                    .then("=", 2 * largest * MEAN_POWER, laws_sum_to_one),
+                )
+                for name, sign in (("upper", 1), ("lower", -1))
+            ),
+            Assertion(
+                "TP.1.late",
+                "γᵗ · 2M ≤ e for every e > 0, as soon as t ≥ 2M/(e(1 − γ))",
+                "proved",
+                statement(
+                    2 * largest * MEAN_POWER,
+                    "≤",
+                    error,
+                    standing=[late, discounted],
+                    recursions=[new_law, powers],
+                ),
+                begin(2 * largest * MEAN_POWER)
+                .then("≤", error * MEAN_POWER * (1 + Length(H) * (1 - gamma)), arithmetics)
+                .then("≤", error, lemma("TP.1.mean", times=error)),
+            ),
+            Assertion(
+                "TP.1.remainder",
+                "so the remainder is at most e in size from then on",
+                "proved",
+                statement(
+                    absolute(remainder),
+                    "≤",
+                    error,
+                    standing=[late, discounted, bounded_values, bounded_new_values],
+                    recursions=[new_law, powers],
+                ),
+                ByCalculation((lemma("TP.1.upper"), lemma("TP.1.lower"), lemma("TP.1.late"))),
+            ),
+            Assertion(
+                "TP.1.exact",
+                "E_π′[Σ γᵏ A] is η(π′) − η(π), values at the start, and the remainder",
+                "proved",
+                statement(
+                    E(new_path(h), gains(h)),
+                    "=",
+                    first_value(new_value) - first_value(value) + remainder,
+                    recursions=[new_law, powers, return_sum, gain_sum],
+                    definitions=[values_of_old, values_of_new, advantages],
+                ),
+                ByCalculation((lemma("TP.1.telescope"), lemma("TP.1.new"))),
+            ),
+            Assertion(
+                "TP.1.infinite",
+                "over an infinite horizon: E_π′[Σ_(k<t) γᵏ A] is within e of η(π′) − η(π) from some t on, for every e > 0",
+                "proved",
+                statement(
+                    absolute(E(new_path(h), gains(h)) - (first_value(new_value) - first_value(value))),
+                    "≤",
+                    error,
+                    standing=[late, discounted, bounded_values, bounded_new_values],
+                    recursions=[new_law, powers, return_sum, gain_sum],
+                    definitions=[values_of_old, values_of_new, advantages],
+                ),
+                begin(absolute(E(new_path(h), gains(h)) - (first_value(new_value) - first_value(value))))
+                .then("=", absolute(remainder), lemma("TP.1.exact"))
+                .then("≤", error, lemma("TP.1.remainder")),
+            ),
+            Assertion(
+                "TP.1.new",
+                "the same for π′ and its values V′",
+                "proved",
+                statement(
+                    eta(new_path, new_value),
+                    "=",
+                    first_value(new_value),
+                    recursions=[new_law, powers, return_sum],
+                    definitions=[values_of_new],
+                ),
+                ByInduction(),
+            ),
+        ),
+    ),
+    Claim(
+        section="VII",
+        tag="B VII",
+        quote="only a valid approximation … within a local neighborhood",
+        reading=(
+            "L(π_θ) = η(π) + E_π[Σ γᵏ Σ_b π_θ(b∣·)A(·, b)], states from π, actions from π_θ. At θ_old, where π_θ = π, it has "
+            "the derivative of η(π_θ) in every direction, for every horizon; TP.2.value adds the value."
+        ),
+        main=Assertion(
+            "TP.2",
+            "at θ_old the surrogate has the gradient of η",
+            "proved",
+            statement(
+                D(eta(moving_path)),
+                "=",
+                D(MOVED_SURROGATE),
+                standing=[at_old],
+                recursions=MOVED,
+                definitions=[values_of_old, advantages],
+            ),
+            ByInduction((lemma("TP.2.path"),)),
+        ),
+        parts=(
+            Assertion(
+                "TP.2.path",
+                "where π_θ = π the histories have the same law",
+                "proved",
+                statement(moving_path(h), "=", old_path(h), standing=[at_old], recursions=[old_law, moving_law]),
+                ByInduction(),
+            ),
+            Assertion(
+                "TP.2.zero",
+                "and the expected advantages are zero",
+                "proved",
+                statement(
+                    gaining_moved(h),
+                    "=",
+                    0,
+                    standing=[at_old],
+                    recursions=[powers, moved_surrogate_sum],
+                    definitions=[values_of_old, advantages],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "TP.2.value",
+                "at θ_old the surrogate has the value of η",
+                "proved",
+                statement(
+                    eta(moving_path),
+                    "=",
+                    MOVED_SURROGATE,
+                    standing=[at_old],
+                    recursions=MOVED,
+                    definitions=[values_of_old, advantages],
+                ),
+                ByCalculation((lemma("TP.2.path"), lemma("TP.2.zero"))),
+            ),
+            Assertion(
+                "TP.2.printed",
+                "as printed in VI.III, without γᵗ, it has that gradient up to a positive factor: what raises one does not lower the other",
+                "refuted",
+                statement(
+                    D(eta(moving_path)) * D(E(old_path(h), unweighted(h))),
+                    "≥",
+                    0,
+                    standing=[at_old],
+                    recursions=[old_law, moving_law, powers, return_sum, unweighted_sum],
+                    definitions=[values_of_old, advantages],
+                ),
+                ByCalculation(),
+                worlds=(_discounted_second_step(),),
+            ),
+        ),
+    ),
+    Claim(
+        section="VII",
+        tag="B VII",
+        quote="TRPO paper formalized this",
+        reading=(
+            "α² stands for max D(π‖π′): every α ≥ 0 with D(π‖π′) ≤ α² after every history. ε_A bounds ∣A∣, γ < 1. For every "
+            "horizon, whatever follows the last step; TP.3.infinite is the infinite one."
+        ),
+        main=Assertion(
+            "TP.3",
+            "η(π′) ≥ L(π′) − 4ε_A γ/(1 − γ)² · max D(π‖π′)",
+            "proved",
+            statement(
+                eta(new_path),
+                "≥",
+                SURROGATE - PENALTY,
+                standing=[discounted, within, bounded],
+                recursions=WHOLE,
+                definitions=[values_of_old, advantages],
+            ),
+            surrogate_bound(-1),
+        ),
+        parts=(
+            Assertion(
+                "TP.3.lagrange",
+                "Σ Σ (f(a)g(w) − f(w)g(a))² ≥ 0",
+                "proved",
+                statement(total(a, w, of=(f(a) * g(w) - f(w) * g(a)) ** 2), "≥", 0),
+            ),
+            Assertion(
+                "TP.3.schwarz",
+                "Cauchy–Schwarz: (Σ fg)² ≤ Σ f² Σ g²",
+                "proved",
+                statement(Sum(a, f(a) * g(a)) ** 2, "≤", Sum(a, f(a) ** 2) * Sum(a, g(a) ** 2)),
+                begin(Sum(a, f(a) * g(a)) ** 2).then(
+                    "≤", Sum(a, f(a) ** 2) * Sum(a, g(a) ** 2), lemma("TP.3.lagrange", times=HALF)
+                ),
+            ),
+            Assertion(
+                "TP.3.hellinger",
+                "D(q‖q′) ≥ Σ (√q − √q′)², by log x ≤ x − 1 at √(q′/q); u and v are the roots",
+                "proved",
+                statement(DIVERGENCE, "≥", HELLINGER, standing=ROOTS),
+                begin(DIVERGENCE)
+                .then(
+                    "≥",
+                    Sum(a, 2 * (u(a) ** 2 - u(a) * v(a))),
+                    hypothesis("q = u²"),
+                    hypothesis("q′ = v²"),
+                    pointwise,
+                )
+                .then("=", Sum(a, 2 * first(a) - 2 * u(a) * v(a)), hypothesis("q = u²"))
+                .then("=", Sum(a, first(a) + second(a) - 2 * u(a) * v(a)), laws_sum_to_one)
+                .then("=", HELLINGER, hypothesis("q = u²"), hypothesis("q′ = v²")),
+            ),
+            Assertion(
+                "TP.3.plus",
+                "Σ (u + v)² = 2 + 2 Σ uv",
+                "proved",
+                statement(ROOT_SUM, "=", 2 + 2 * OVERLAP, standing=ROOTS),
+                root_sum(1),
+            ),
+            Assertion(
+                "TP.3.minus",
+                "Σ (u − v)² = 2 − 2 Σ uv",
+                "proved",
+                statement(HELLINGER, "=", 2 - 2 * OVERLAP, standing=ROOTS),
+                root_sum(-1),
+            ),
+            Assertion(
+                "TP.3.factors",
+                "∣q − q′∣ = ∣u − v∣(u + v)",
+                "proved",
+                statement(DISTANCE, "=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), standing=ROOTS),
+                begin(DISTANCE).then("=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), pointwise),
+            ),
+            Assertion(
+                "TP.3.squares",
+                "∣u − v∣² = (u − v)²",
+                "proved",
+                statement(Sum(a, absolute(u(a) - v(a)) ** 2), "=", HELLINGER),
+                begin(Sum(a, absolute(u(a) - v(a)) ** 2)).then("=", HELLINGER, pointwise),
+            ),
+            Assertion(
+                "TP.3.product",
+                "(Σ∣q − q′∣)² ≤ Σ (u − v)² Σ (u + v)², by Cauchy–Schwarz",
+                "proved",
+                statement(DISTANCE**2, "≤", HELLINGER * ROOT_SUM, standing=ROOTS),
+                begin(DISTANCE**2)
+                .then("=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))) ** 2, lemma("TP.3.factors"))
+                .then(
+                    "≤",
+                    Sum(a, absolute(u(a) - v(a)) ** 2) * ROOT_SUM,
+                    lemma("TP.3.schwarz", {f: lambda i: absolute(u(i) - v(i)), g: lambda i: u(i) + v(i)}),
+                )
+                .then("=", HELLINGER * ROOT_SUM, lemma("TP.3.squares")),
+            ),
+            Assertion(
+                "TP.3.rooted",
+                "TV² ≤ D for laws with the roots u and v, TV = ½ Σ∣q − q′∣",
+                "proved",
+                statement((DISTANCE / 2) ** 2, "≤", DIVERGENCE, standing=ROOTS),
+                begin((DISTANCE / 2) ** 2)
+                .then("≤", HELLINGER * ROOT_SUM / 4, lemma("TP.3.product", times=term(1) / 4))
+                .then("=", (1 - OVERLAP) * (1 + OVERLAP), lemma("TP.3.plus"), arithmetics)
+                .then("≤", 2 - 2 * OVERLAP, arithmetics)
+                .then("=", HELLINGER, lemma("TP.3.minus"))
+                .then("≤", DIVERGENCE, lemma("TP.3.hellinger")),
+            ),
+            Assertion(
+                "TP.3.variation",
+                "TV(q, q′)² ≤ D(q‖q′), the roots being exp(½ log q) and exp(½ log q′)",
+                "proved",
+                statement((DISTANCE / 2) ** 2, "≤", DIVERGENCE),
+                begin((DISTANCE / 2) ** 2).then(
+                    "≤",
+                    DIVERGENCE,
+                    lemma("TP.3.rooted", {u: lambda i: exp(log(first(i)) / 2), v: lambda i: exp(log(second(i)) / 2)}),
+                ),
+            ),
+            Assertion(
+                "TP.3.near",
+                "after every history Σ_a∣π′ − π∣ ≤ 2α",
+                "proved",
+                statement(step_distance, "≤", 2 * alpha, standing=[within]),
+                ByCalculation(
+                    (lemma("TP.3.variation", {first: lambda i: old(i, h, s), second: lambda i: new(i, h, s)}),)
+                ),
+            ),
+            Assertion(
+                "TP.3.split",
+                "one step moves the law of the histories by at most 2α further",
+                "proved",
+                statement(
+                    NEXT_DISTANCE,
+                    "≤",
+                    path_distance + 2 * alpha * E(old_path(h), discount(h)),
+                    standing=[within],
+                ),
+                begin(NEXT_DISTANCE)
+                .then("≤", SPLIT_DISTANCE, pointwise)
+                .then(
+                    "=",
+                    path_distance + total(h, s, of=discount(h) * old_path(h) * dynamics(s, h) * step_distance),
+                    laws_sum_to_one,
+                )
+                .then(
+                    "≤",
+                    path_distance + total(h, s, of=discount(h) * old_path(h) * dynamics(s, h) * 2 * alpha),
+                    lemma("TP.3.near"),
+                    pointwise,
+                )
+                .then("=", path_distance + 2 * alpha * E(old_path(h), discount(h)), laws_sum_to_one),
+            ),
+            Assertion(
+                "TP.3.distance",
+                "after t steps γᵗ Σ_h∣p′(h) − p(h)∣ ≤ 2αt γᵗ, with n = t",
+                "proved",
+                statement(path_distance, "≤", 2 * alpha * MEAN_STEPS, standing=[within], recursions=WALK),
+                ByInduction((lemma("TP.3.split"),)),
+            ),
+            *(
+                Assertion(
+                    f"TP.3.{name}",
+                    f"after every history Σ_a (π′ − π)A is at {'most' if sign > 0 else 'least −'}2αε_A",
+                    "proved",
+                    statement(sign * SHIFT, "≤", 2 * alpha * epsilon, standing=[within, bounded]),
+                    begin(sign * SHIFT)
+                    .then("≤", step_distance * epsilon, pointwise)
+                    .then("≤", 2 * alpha * epsilon, lemma("TP.3.near", times=epsilon, at={h: h, s: s})),
+                )
+                for name, sign in (("gain", 1), ("loss", -1))
+            ),
+            *(
+                assertion
+                for name, sign in (("below", -1), ("above", 1))
+                for assertion in (
+                    Assertion(
+                        f"TP.3.{name}_state",
+                        "what the change of the law of states adds to that, bounded by the distance of the laws",
+                        "proved",
+                        statement(
+                            sign * STATE_SHIFT, "≤", 2 * alpha * epsilon * path_distance, standing=[within, bounded]
+                        ),
+                        begin(sign * STATE_SHIFT)
+                        .then(
+                            "≤",
+                            2
+                            * alpha
+                            * epsilon
+                            * total(h, s, of=discount(h) * absolute(new_path(h) - old_path(h)) * dynamics(s, h)),
+                            lemma("TP.3.gain"),
+                            lemma("TP.3.loss"),
+                            pointwise,
+                        )
+                        .then("=", 2 * alpha * epsilon * path_distance, laws_sum_to_one),
+                    ),
+                    Assertion(
+                        f"TP.3.{name}_step",
+                        "so one step adds at most 4α²ε_A t γᵗ",
+                        "proved",
+                        statement(
+                            sign * STATE_SHIFT,
+                            "≤",
+                            4 * alpha**2 * epsilon * MEAN_STEPS,
+                            standing=[within, bounded],
+                            recursions=WALK,
+                        ),
+                        begin(sign * STATE_SHIFT)
+                        .then("≤", 2 * alpha * epsilon * path_distance, lemma(f"TP.3.{name}_state"))
+                        .then(
+                            "≤",
+                            4 * alpha**2 * epsilon * MEAN_STEPS,
+                            lemma("TP.3.distance", times=2 * alpha * epsilon),
+                        ),
+                    ),
+                    Assertion(
+                        f"TP.3.{name}",
+                        f"and t steps: η(π′) − L(π′) {'≥ −' if sign < 0 else '≤ '}4α²ε_A Σ_(k<t) kγᵏ",
+                        "proved",
+                        statement(
+                            sign * (E(new_path(h), gaining(h)) - E(old_path(h), gaining(h))),
+                            "≤",
+                            4 * alpha**2 * epsilon * E(old_path(h), delay(h)),
+                            standing=[within, bounded],
+                            recursions=CORE,
+                            definitions=[values_of_old, advantages],
+                        ),
+                        ByInduction((lemma(f"TP.3.{name}_step"),)),
+                    ),
+                )
+            ),
+            Assertion(
+                "TP.3.tower",
+                "E_π′[Σ γᵏ A] = E_π′[Σ γᵏ Σ_b π′(b∣·)A(·, b)]",
+                "proved",
+                statement(
+                    E(new_path(h), gains(h)),
+                    "=",
+                    E(new_path(h), gaining(h)),
+                    recursions=[new_law, powers, gain_sum, surrogate_sum],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "TP.3.geometric",
+                "(1 − γ)² Σ_(k<t) kγᵏ = γ − γᵗ(t(1 − γ) + γ)",
+                "proved",
+                statement(
+                    (1 - gamma) ** 2 * delay(h),
+                    "=",
+                    gamma - discount(h) * (steps(h) * (1 - gamma) + gamma),
+                    recursions=[powers, counting, delay_sum],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "TP.3.each",
+                "so Σ_(k<t) kγᵏ ≤ γ/(1 − γ)²",
+                "proved",
+                statement(
+                    delay(h),
+                    "≤",
+                    gamma / (1 - gamma) ** 2,
+                    standing=[discounted],
+                    recursions=[powers, counting, delay_sum],
+                ),
+                ByCalculation((lemma("TP.3.geometric"),)),
+            ),
+            Assertion(
+                "TP.3.series",
+                "and so is its mean",
+                "proved",
+                statement(
+                    E(old_path(h), delay(h)),
+                    "≤",
+                    gamma / (1 - gamma) ** 2,
+                    standing=[discounted],
+                    recursions=WALK[0:1] + WALK[2:] + (delay_sum,),
+                ),
+                begin(E(old_path(h), delay(h)))
+                .then("≤", E(old_path(h), gamma / (1 - gamma) ** 2), lemma("TP.3.each"), pointwise)
+                .then("=", gamma / (1 - gamma) ** 2, laws_sum_to_one),
+            ),
+            Assertion(
+                "TP.3.over",
+                "η(π′) does not exceed L(π′) by more, either",
+                "proved",
+                statement(
+                    eta(new_path),
+                    "≤",
+                    SURROGATE + PENALTY,
+                    standing=[discounted, within, bounded],
+                    recursions=WHOLE,
+                    definitions=[values_of_old, advantages],
+                ),
+                surrogate_bound(1),
+            ),
+            *(
+                Assertion(
+                    f"TP.3.{name}",
+                    f"over an infinite horizon: up to e and from some t on {words}, for every e > 0, so it holds in the limit",
+                    "proved",
+                    statement(
+                        first_value(new_value),
+                        comparison,
+                        first_value(value) + E(old_path(h), gaining(h)) + sign * (PENALTY + error),
+                        standing=[discounted, within, bounded, late, bounded_values, bounded_new_values],
+                        recursions=WHOLE,
+                        definitions=[values_of_old, values_of_new, advantages],
+                    ),
+                    begin(first_value(new_value))
+                    .then("=", eta(new_path) - remainder, lemma("TP.1.new"))
+                    .then(comparison, SURROGATE + sign * PENALTY - remainder, lemma(finite))
+                    .then(comparison, SURROGATE + sign * (PENALTY + error), lemma("TP.1.remainder"), arithmetics)
+                    .then(
+                        "=",
+                        first_value(value) + E(old_path(h), gaining(h)) + sign * (PENALTY + error),
+                        lemma("TP.1.value"),
+                    ),
+                )
+                for name, words, sign, comparison, finite in (
+                    ("infinite", "the bound holds", -1, "≥", "TP.3"),
+                    ("infinite_over", "so does the bound from above", 1, "≤", "TP.3.over"),
+                )
+            ),
+        ),
+    ),
+)
+__all__ = ["CLAIMS"]
