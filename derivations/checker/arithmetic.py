@@ -336,6 +336,9 @@ def decide_sum(
     if relation not in ("=", "≥", ">") or (relation == ">" and strict_at is None):
         return False
     weak = "=" if relation == "=" else "≥"
+    joint = _joint_summand(polynomial) if relation == weak else None
+    if joint is not None and decide(joint[1], weak, normaliser, hypotheses, indices=joint[0]):
+        return True
     for binder, summand in _summands(polynomial):
         for candidate in _with_laws(binder, summand, normaliser):
             if not decide(candidate, weak, normaliser, hypotheses, indices=(binder,)):
@@ -349,8 +352,7 @@ def decide_sum(
                 )
                 if decide(there, ">", normaliser, hypotheses, indices=(strict_at,)):
                     return True
-    joint = _joint_summand(polynomial) if relation == weak else None
-    return joint is not None and decide(joint[1], weak, normaliser, hypotheses, indices=joint[0])
+    return False
 
 
 def _minus(polynomial: Polynomial) -> Polynomial:
