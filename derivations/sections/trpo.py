@@ -290,6 +290,7 @@ shared, moved_chance, other_chance = (parameter(name, OPEN_UNIT) for name in ("p
 small = parameter("t", Domain(Fraction(0), Fraction(1, 4), lower_open=True))
 
 
+
 def binary_kl(p: Term, q: Term) -> Term:
     """D((p, 1 − p)‖(q, 1 − q)), written out."""
     return p * (log(p) - log(q)) + (1 - p) * (log(1 - p) - log(1 - q))
@@ -317,11 +318,13 @@ no_worse = assume("the bound at π′ is at least η(π), its value at π", SURR
 
 t = parameter("t", POSITIVE)
 inverse_ratio = parameter("x", OPEN_UNIT)
-scale = parameter("λ", NONNEGATIVE)
+scale = parameter("λ", REAL)
 ratio = new_arm(a) / old_arm(a)
 hundredth = assume("D(π_old‖π) ≤ 1/100", kl(old_arm, new_arm, b), "≤", Fraction(1, 100))
 CURVE = (2 * t + 4) * (t * log(t) - t + 1)
-POINT = (2 * first(a) + 4 * second(a)) * (first(a) * (log(first(a)) - log(second(a))) - first(a) + second(a))
+POINT = (2 * first(a) + 4 * second(a)) * (
+    first(a) * (log(first(a)) - log(second(a))) - first(a) + second(a)
+)
 EACH = (
     scale**2 * (2 * first(a) + 4 * second(a)) / 3 + first(a) * (log(first(a)) - log(second(a))) - first(a) + second(a)
 ) / 2
@@ -533,7 +536,9 @@ CLAIMS = (
                 "TP.2.path",
                 "where π_θ = π the histories have the same law",
                 "proved",
-                statement(moving_path(h), "=", old_path(h), standing=[at_old], recursions=[old_law, moving_law]),
+                statement(
+                    moving_path(h), "=", old_path(h), standing=[at_old], recursions=[old_law, moving_law]
+                ),
                 ByInduction(),
             ),
             Assertion(
@@ -614,7 +619,9 @@ CLAIMS = (
                 "TP.3.schwarz",
                 "Cauchy–Schwarz: (Σ fg)² ≤ Σ f² Σ g²",
                 "proved",
-                statement(Sum(a, f(a) * g(a)) ** 2, "≤", Sum(a, f(a) ** 2) * Sum(a, g(a) ** 2)),
+                statement(
+                    Sum(a, f(a) * g(a)) ** 2, "≤", Sum(a, f(a) ** 2) * Sum(a, g(a) ** 2)
+                ),
                 begin(Sum(a, f(a) * g(a)) ** 2).then(
                     "≤", Sum(a, f(a) ** 2) * Sum(a, g(a) ** 2), lemma("TP.3.lagrange", times=HALF)
                 ),
@@ -654,7 +661,9 @@ CLAIMS = (
                 "TP.3.factors",
                 "∣q − q′∣ = ∣u − v∣(u + v)",
                 "proved",
-                statement(DISTANCE, "=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), standing=ROOTS),
+                statement(
+                    DISTANCE, "=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), standing=ROOTS
+                ),
                 begin(DISTANCE).then("=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), pointwise),
             ),
             Assertion(
@@ -906,6 +915,187 @@ CLAIMS = (
                     ("infinite", "the bound holds", -1, "≥", "TP.3"),
                     ("infinite_over", "so does the bound from above", 1, "≤", "TP.3.over"),
                 )
+            ),
+        ),
+    ),
+    Claim(
+        section="VII",
+        tag="B VII",
+        quote="guaranteed to improve as long as the KL divergence … remains bounded",
+        reading="One step, any number of arms: every π′ with D(π‖π′) ≤ δ_KL is at least as good as π.",
+        main=Assertion(
+            "TP.4",
+            "a bounded divergence guarantees improvement",
+            "refuted",
+            statement(E(new_arm(a), pay(a)), "≥", E(old_arm(a), pay(a)), standing=[arms_within]),
+        ),
+        parts=(
+            Assertion(
+                "TP.4.small",
+                "and however small δ_KL is: from (½, ½) to (½ − t, ½ + t) is within 6t², and lowers the first arm",
+                "proved",
+                statement(binary_kl(HALF, HALF - small), "≤", 6 * small**2),
+            ),
+            Assertion(
+                "TP.4.surrogate",
+                "two states share p, η = p(½ − p): with exact advantages the surrogate is η(p) + (½ − 2p)(p′ − p)",
+                "proved",
+                statement(
+                    shared_surrogate(shared, moved_chance), "=", (HALF - 2 * shared) * (moved_chance - shared)
+                ),
+            ),
+            Assertion(
+                "TP.4.reached",
+                "if its slope is positive, p′ > p maximises it under the bound δ_KL = D(p‖p′): what is higher is further",
+                "proved",
+                statement(
+                    binary_kl(shared, other_chance),
+                    ">",
+                    binary_kl(shared, moved_chance),
+                    standing=[moved_up, assume("u > p′", other_chance, ">", moved_chance)],
+                ),
+            ),
+            Assertion(
+                "TP.4.maximiser",
+                "so at least the maximiser of VII.I, with exact advantages, improves",
+                "refuted",
+                statement(
+                    parabola(moved_chance), "≥", parabola(shared), standing=[slope_is_positive, moved_up]
+                ),
+            ),
+        ),
+        correction=Assertion(
+            "TP.4.corrected",
+            "if the bound of TP.3 at π′ is at least its value at π, as it is at its maximiser, then η(π′) ≥ η(π)",
+            "proved",
+            statement(
+                eta(new_path),
+                "≥",
+                eta(old_path),
+                standing=[discounted, within, bounded, no_worse],
+                recursions=WHOLE,
+                definitions=[values_of_old, advantages],
+            ),
+            begin(eta(new_path))
+            .then("≥", SURROGATE - PENALTY, lemma("TP.3"))
+            .then("≥", eta(old_path), arithmetics),
+        ),
+        believe=(
+            "A small divergence bounds how much can be lost. What never loses is to maximise the surrogate less the "
+            "penalty of TP.3."
+        ),
+    ),
+    Claim(
+        section="VII",
+        tag="VII.I",
+        quote="ensures that r_t remains close to 1",
+        reading="One state: D(π_old‖π) ≤ 1/100 keeps every ratio π/π_old at most 2.",
+        main=Assertion(
+            "TP.5",
+            "the constraint keeps each ratio near 1",
+            "refuted",
+            statement(ratio, "≤", 2, standing=[hundredth]),
+            worlds=(_rare_arm(),),
+        ),
+        parts=(
+            Assertion(
+                "TP.5.moment",
+                "it keeps E_old[ratio²], and with it the variance of the estimates, at most 3/2",
+                "refuted",
+                statement(E(old_arm(a), ratio**2), "≤", Fraction(3, 2), standing=[hundredth]),
+                worlds=(_rare_arm(),),
+            ),
+            Assertion(
+                "TP.5.any",
+                "no bound on the divergence bounds the ratio: from x² to x it is 1/x, at a divergence of at most x",
+                "proved",
+                statement(binary_kl(inverse_ratio**2, inverse_ratio), "≤", inverse_ratio),
+            ),
+            Assertion(
+                "TP.5.curve",
+                "(2t + 4)(t log t − t + 1) ≥ 3(t − 1)²",
+                "proved",
+                statement(CURVE, "≥", 3 * (t - 1) ** 2),
+                prover=convex_in(t, at=1),
+            ),
+            Assertion(
+                "TP.5.point",
+                "the same at t = q/q′, times q′²",
+                "proved",
+                statement(POINT, "≥", 3 * (first(a) - second(a)) ** 2),
+                begin(POINT).then(
+                    "≥",
+                    3 * (first(a) - second(a)) ** 2,
+                    lemma("TP.5.curve", {t.function: lambda: first(a) / second(a)}, times=second(a) ** 2),
+                ),
+            ),
+            Assertion(
+                "TP.5.scaled",
+                "λ Σ∣q − q′∣ ≤ λ² + ½ D(q‖q′) for every λ",
+                "proved",
+                statement(scale * DISTANCE, "≤", scale**2 + DIVERGENCE / 2),
+                begin(scale * DISTANCE)
+                .then("≤", Sum(a, EACH), lemma("TP.5.point"), pointwise)
+                .then("=", scale**2 + DIVERGENCE / 2, laws_sum_to_one),
+            ),
+            Assertion(
+                "TP.5.pinsker",
+                "Pinsker: (Σ∣q − q′∣)² ≤ 2D(q‖q′), by λ = ½ Σ∣q − q′∣",
+                "proved",
+                statement(DISTANCE**2, "≤", 2 * DIVERGENCE),
+                ByCalculation((lemma("TP.5.scaled", {scale.function: lambda: DISTANCE / 2}),)),
+            ),
+            Assertion(
+                "TP.5.distance",
+                "E_old∣ratio − 1∣ = Σ∣π − π_old∣ = 2TV",
+                "proved",
+                statement(E(old_arm(a), absolute(ratio - 1)), "=", ARMS_DISTANCE),
+                begin(E(old_arm(a), absolute(ratio - 1))).then("=", ARMS_DISTANCE, pointwise),
+            ),
+        ),
+        correction=Assertion(
+            "TP.5.corrected",
+            "on average it does: (E_old∣ratio − 1∣)² ≤ 2δ_KL",
+            "proved",
+            statement(E(old_arm(a), absolute(ratio - 1)) ** 2, "≤", 2 * delta, standing=[arms_within]),
+            begin(E(old_arm(a), absolute(ratio - 1)) ** 2)
+            .then("=", ARMS_DISTANCE**2, lemma("TP.5.distance"))
+            .then("≤", 2 * kl(old_arm, new_arm, a), lemma("TP.5.pinsker", {first: old_arm, second: new_arm}))
+            .then("≤", 2 * delta, arithmetics),
+        ),
+        believe="The constraint keeps the ratio near 1 on average over π_old; a rare action's ratio may be anything.",
+    ),
+    Claim(
+        section="VII",
+        tag="B VII",
+        quote="using the Fisher Information Matrix",
+        reading=(
+            "In every direction of θ, at θ_old, where π_θ = π_old: the second derivative of D(π_old‖π_θ) is E_old[(∇log π)²], "
+            "dᵀFd for the direction d. A quadratic form fixes its symmetric matrix."
+        ),
+        main=Assertion(
+            "TP.6",
+            "the Hessian of D(π_old‖π_θ) at θ_old is the Fisher matrix",
+            "proved",
+            statement(
+                D(D(MOVING_KL)),
+                "=",
+                E(frozen(a), D(log(theta_policy(a))) ** 2),
+                standing=[at_frozen],
+            ),
+        ),
+        parts=(
+            Assertion(
+                "TP.6.first",
+                "the divergence and its gradient are zero at θ_old",
+                "proved",
+                statement(MOVING_KL, first_order(THETA_OLD), 0),
+            ),
+            Assertion(
+                "TP.6.away",
+                "its second derivative is E_old[(∇log π)²] away from θ_old, too",
+                "refuted",
+                statement(D(D(MOVING_KL)), "=", E(frozen(a), D(log(theta_policy(a))) ** 2)),
             ),
         ),
     ),
