@@ -832,6 +832,10 @@ def _bound_of_product(monomial: Monomial) -> tuple[Fraction, bool] | None:
     """
     product, reached, zero = Fraction(1), True, False
     for atom, exponent in monomial.factors:
+        if isinstance(atom, Composite) and atom.kind == "exp" and monomial.coefficient > 0:
+            # It comes as near to zero as one likes, and is never zero.
+            product, reached = Fraction(0), False
+            continue
         if not isinstance(atom, Apply) or atom.order or exponent < 0:
             return None
         domain = atom.function.domain

@@ -290,7 +290,6 @@ shared, moved_chance, other_chance = (parameter(name, OPEN_UNIT) for name in ("p
 small = parameter("t", Domain(Fraction(0), Fraction(1, 4), lower_open=True))
 
 
-
 def binary_kl(p: Term, q: Term) -> Term:
     """D((p, 1 − p)‖(q, 1 − q)), written out."""
     return p * (log(p) - log(q)) + (1 - p) * (log(1 - p) - log(1 - q))
@@ -322,9 +321,7 @@ scale = parameter("λ", REAL)
 ratio = new_arm(a) / old_arm(a)
 hundredth = assume("D(π_old‖π) ≤ 1/100", kl(old_arm, new_arm, b), "≤", Fraction(1, 100))
 CURVE = (2 * t + 4) * (t * log(t) - t + 1)
-POINT = (2 * first(a) + 4 * second(a)) * (
-    first(a) * (log(first(a)) - log(second(a))) - first(a) + second(a)
-)
+POINT = (2 * first(a) + 4 * second(a)) * (first(a) * (log(first(a)) - log(second(a))) - first(a) + second(a))
 EACH = (
     scale**2 * (2 * first(a) + 4 * second(a)) / 3 + first(a) * (log(first(a)) - log(second(a))) - first(a) + second(a)
 ) / 2
@@ -345,6 +342,194 @@ frozen = law("π_old", A, positive=True)
 THETA_OLD = point("θ_old", {theta_policy: frozen})
 at_frozen = assume("θ = θ_old", theta_policy(a), "=", frozen(a), for_all=[a])
 MOVING_KL = kl(frozen, theta_policy, a)
+
+# --- TP.7, TP.8: the natural step -----------------------------------------------------------------------------------
+
+C, X = Sort("C"), Sort("X")
+i, j, k, m, n = C.indices("i j k m n")
+o = X.index("o")
+outcome = law("μ", X)
+score = function("z", X, C)
+gradient, solution, direction = function("g", C), function("v", C), function("d", C)
+other_solution = function("w", C)
+inverse = function("K", C, C)
+length = parameter("σ", POSITIVE)
+strength = parameter("c", POSITIVE)
+
+
+def fisher(row: Index, column: Index, over: Index = o) -> Term:
+    """F(i, j) = E[z_i z_j]: the Fisher matrix of the scores z."""
+    return E(outcome(over), score(over, row) * score(over, column))
+
+
+def dot(x: Function, y: Function, over: Index = i) -> Term:
+    """xᵀy."""
+    return Sum(over, x(over) * y(over))
+
+
+def along(x: Function, over: Index = i) -> Term:
+    """z·x, for an outcome."""
+    return Sum(over, score(o, over) * x(over))
+
+
+def form(x: Function, y: Function) -> Term:
+    """xᵀFy = E[(z·x)(z·y)]."""
+    return E(outcome(o), along(x, i) * along(y, j))
+
+
+solves = assume("Fv = g", gradient(i), "=", Sum(j, fisher(i, j) * solution(j)), for_all=[i])
+also_solves = assume("Fw = g", Sum(j, fisher(i, j) * other_solution(j)), "=", gradient(i), for_all=[i])
+inverted = assume(
+    "FK = 1: F is positive definite, K its inverse",
+    Sum(j, fisher(i, j) * inverse(j, k)),
+    "=",
+    Delta(i, k),
+    for_all=[i, k],
+)
+feasible = assume("½dᵀFd ≤ δ_KL", form(direction, direction) / 2, "≤", delta)
+
+
+def natural(at: Index, over: Index = k) -> Term:
+    """F⁻¹g."""
+    return Sum(over, inverse(at, over) * gradient(over))
+
+
+NATURAL_SQUARE = Sum(i, gradient(i) * natural(i))
+is_length = assume("σ² gᵀv = 2δ_KL", delta, "=", length**2 * dot(gradient, solution) / 2)
+is_natural_length = assume("σ is the root of 2δ_KL/gᵀF⁻¹g", delta, "=", length**2 * NATURAL_SQUARE / 2)
+free_scale = parameter("τ", REAL)
+x, y = function("x", C), function("y", C)
+OFF = E(outcome(o), (along(x) - along(y)) ** 2)
+COLUMN_SQUARE = E(outcome(o), (along(direction) - free_scale * Sum(j, score(o, j) * inverse(j, n))) ** 2)
+AXIS_SQUARE = E(outcome(o), (along(solution) - free_scale * score(o, m)) ** 2)
+as_good = assume("gᵀd ≥ gᵀd*", dot(gradient, direction), "≥", length * NATURAL_SQUARE)
+real_delta = parameter("δ", REAL)
+
+logits = law("π", C)
+logit_score = function("A", C)
+arm_chance = parameter("p", OPEN_UNIT)
+
+
+def softmax_fisher(row: Index, column: Index) -> Term:
+    """π_i(δ_ij − π_j)."""
+    return logits(row) * (Delta(row, column) - logits(column))
+
+
+def two_arm_determinant(p: Term) -> Term:
+    """det F of two arms."""
+    q = 1 - p
+    return (p - p * p) * (q - q * q) - (p * q) ** 2
+
+
+def penalised(x: Function) -> Term:
+    """gᵀx − (c/2)xᵀFx."""
+    return dot(gradient, x) - strength / 2 * form(x, x)
+
+
+PENALISED_OFF = E(outcome(o), (along(solution) - strength * along(direction)) ** 2)
+no_less = assume("d is at least as good as d*", penalised(direction), "≥", NATURAL_SQUARE / (2 * strength))
+matches = assume("c = √(gᵀv/2δ_KL)", delta, "=", dot(gradient, solution) / (2 * strength**2))
+
+# --- TP.9: scales ---------------------------------------------------------------------------------------------------
+
+factor = parameter("k", POSITIVE)
+scaled_strength = parameter("c_k", POSITIVE)
+matches_scaled = assume(
+    "c_k is the coefficient for kg",
+    2 * delta * scaled_strength**2,
+    "=",
+    Sum(i, factor * gradient(i) * factor * solution(i)),
+)
+action_values = function("Q", H, S, A)
+tied_arm = law("ν", A, positive=True)
+arm_advantage = function("A", A)
+trpo = parameter("β_TRPO", POSITIVE)
+
+
+def penalty_form(pi: Function, scale_of_rewards: Term, coefficient: Term) -> Term:
+    """E_old[ratio·kA] − β_TRPO D(π_old‖π)."""
+    surrogate = E(old_arm(a), pi(a) / old_arm(a) * scale_of_rewards * arm_advantage(a))
+    return surrogate - coefficient * kl(old_arm, pi, b)
+
+
+better_before = assume(
+    "π is at least as good as ν", penalty_form(new_arm, term(1), trpo), "≥", penalty_form(tied_arm, term(1), trpo)
+)
+
+
+def recovered_reward(scale_of_values: Term) -> Term:
+    """r = Q − γ E[V′], V = E_π[Q], for action values times a scale."""
+    extended = Path(H, h, (s, a))
+    then = E(old(b, extended, following), scale_of_values * action_values(extended, following, b))
+    return scale_of_values * action_values(h, s, a) - gamma * Sum(following, dynamics(following, extended) * then)
+
+
+# --- TP.11: the step of TP.7 ----------------------------------------------------------------------------------------
+
+step_size = parameter("d", REAL)
+logistic = parameter("p", OPEN_UNIT, depends=True)
+is_logistic = assume("p is the logistic function of θ", D(logistic), "=", logistic * (1 - logistic))
+STEP_KL = log(1 - arm_chance + arm_chance * exp(step_size)) - arm_chance * step_size
+stepped_sum = 1 - arm_chance + arm_chance * exp(step_size)
+STEPPED_KL = arm_chance * (log(arm_chance) - log(arm_chance * exp(step_size) / stepped_sum)) + (1 - arm_chance) * (
+    log(1 - arm_chance) - log((1 - arm_chance) / stepped_sum)
+)
+on_the_boundary = assume("½d²F = δ_KL, F = p(1 − p)", delta, "=", arm_chance * (1 - arm_chance) * step_size**2 / 2)
+
+
+def _from_a_tenth() -> World:
+    """π_old = (1/10, 9/10) and a step of ½."""
+    tenth, half = Fraction(1, 10), Fraction(1, 2)
+    return world({}, {arm_chance: tenth, step_size: half, delta: tenth * (1 - tenth) * half**2 / 2})
+
+
+# --- TP.12: the mean divergence -------------------------------------------------------------------------------------
+
+mean_divergence = function("D̄", H)
+divergence_sum = summed(mean_divergence, lambda h, s, a: kl(lambda c: old(c, h, s), lambda c: new(c, h, s), b))
+MEAN_PENALTY = 4 * epsilon * gamma / (1 - gamma) ** 2 * E(old_path(h), mean_divergence(h))
+
+
+def _rarely_visited() -> World:
+    """γ = 1/50: s_0 goes on with probability 1/10 → 13/100; there rewards ±1 with (½, ½) → (1/10, 9/10)."""
+    paths = two_steps(states=2, actions=2)
+    half, tenth = Fraction(1, 2), Fraction(1, 10)
+    onwards = {h: int(len(h) == 2 and h[1] == 1) for h in paths}
+    before: dict[tuple[int, tuple[int, ...], int], Fraction] = {}
+    after: dict[tuple[int, tuple[int, ...], int], Fraction] = {}
+    for h in paths:
+        for state in (0, 1):
+            there = bool(onwards[h]) and state == 1
+            chances = (tenth, Fraction(13, 100)) if not h else (half, tenth) if there else (half, half)
+            for table, chance in zip((before, after), chances, strict=True):
+                table[1, h, state], table[0, h, state] = chance, 1 - chance
+    return world(
+        {S: 2, A: 2},
+        {
+            gamma: Fraction(1, 50),
+            epsilon: 1,
+            dynamics: {(state, h): int(state == onwards[h]) for h in paths for state in (0, 1)},
+            old: before,
+            new: after,
+            reward: {(h, state, arm): (2 * arm - 1) * onwards[h] * state for arm, h, state in before},
+            value: {(h, state): 0 for h in paths for state in (0, 1)},
+            advantage: {(h, state, arm): 0 for arm, h, state in before},
+        },
+        lengths={H: 2},
+    )
+
+
+def _one_parameter(*, step: int = 1, slope: int = 1, bound: int = 1) -> World:
+    """One parameter, F = 1, g = v = slope, δ_KL = ½: where g = 1, d* = 1."""
+    half = Fraction(1, 2)
+    vectors = {symbol: [slope] for symbol in (gradient, solution, x, y)}
+    numbers = {length: 1, strength: 1, delta: half, real_delta: bound, free_scale: 1}
+    return world(
+        {C: 1, X: 1},
+        {outcome: [1], score: [[1]], inverse: [[1]], direction: [step], **vectors, **numbers},
+        indices={m: 0, n: 0},
+    )
+
 
 CLAIMS = (
     Claim(
@@ -536,9 +721,7 @@ CLAIMS = (
                 "TP.2.path",
                 "where π_θ = π the histories have the same law",
                 "proved",
-                statement(
-                    moving_path(h), "=", old_path(h), standing=[at_old], recursions=[old_law, moving_law]
-                ),
+                statement(moving_path(h), "=", old_path(h), standing=[at_old], recursions=[old_law, moving_law]),
                 ByInduction(),
             ),
             Assertion(
@@ -619,9 +802,7 @@ CLAIMS = (
                 "TP.3.schwarz",
                 "Cauchy–Schwarz: (Σ fg)² ≤ Σ f² Σ g²",
                 "proved",
-                statement(
-                    Sum(a, f(a) * g(a)) ** 2, "≤", Sum(a, f(a) ** 2) * Sum(a, g(a) ** 2)
-                ),
+                statement(Sum(a, f(a) * g(a)) ** 2, "≤", Sum(a, f(a) ** 2) * Sum(a, g(a) ** 2)),
                 begin(Sum(a, f(a) * g(a)) ** 2).then(
                     "≤", Sum(a, f(a) ** 2) * Sum(a, g(a) ** 2), lemma("TP.3.lagrange", times=HALF)
                 ),
@@ -661,9 +842,7 @@ CLAIMS = (
                 "TP.3.factors",
                 "∣q − q′∣ = ∣u − v∣(u + v)",
                 "proved",
-                statement(
-                    DISTANCE, "=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), standing=ROOTS
-                ),
+                statement(DISTANCE, "=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), standing=ROOTS),
                 begin(DISTANCE).then("=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), pointwise),
             ),
             Assertion(
@@ -940,9 +1119,7 @@ CLAIMS = (
                 "TP.4.surrogate",
                 "two states share p, η = p(½ − p): with exact advantages the surrogate is η(p) + (½ − 2p)(p′ − p)",
                 "proved",
-                statement(
-                    shared_surrogate(shared, moved_chance), "=", (HALF - 2 * shared) * (moved_chance - shared)
-                ),
+                statement(shared_surrogate(shared, moved_chance), "=", (HALF - 2 * shared) * (moved_chance - shared)),
             ),
             Assertion(
                 "TP.4.reached",
@@ -959,9 +1136,7 @@ CLAIMS = (
                 "TP.4.maximiser",
                 "so at least the maximiser of VII.I, with exact advantages, improves",
                 "refuted",
-                statement(
-                    parabola(moved_chance), "≥", parabola(shared), standing=[slope_is_positive, moved_up]
-                ),
+                statement(parabola(moved_chance), "≥", parabola(shared), standing=[slope_is_positive, moved_up]),
             ),
         ),
         correction=Assertion(
@@ -976,9 +1151,7 @@ CLAIMS = (
                 recursions=WHOLE,
                 definitions=[values_of_old, advantages],
             ),
-            begin(eta(new_path))
-            .then("≥", SURROGATE - PENALTY, lemma("TP.3"))
-            .then("≥", eta(old_path), arithmetics),
+            begin(eta(new_path)).then("≥", SURROGATE - PENALTY, lemma("TP.3")).then("≥", eta(old_path), arithmetics),
         ),
         believe=(
             "A small divergence bounds how much can be lost. What never loses is to maximise the surrogate less the "
@@ -1098,6 +1271,416 @@ CLAIMS = (
                 statement(D(D(MOVING_KL)), "=", E(frozen(a), D(log(theta_policy(a))) ** 2)),
             ),
         ),
+    ),
+    Claim(
+        section="VII",
+        tag="VII.I",
+        quote="approximates the objective linearly and the KL constraint quadratically",
+        reading=(
+            "F = E[zzᵀ] for scores z, positive definite where it has an inverse K; σ > 0 with σ²gᵀF⁻¹g = 2δ_KL, which exists by "
+            "TP.7.root. For every number of parameters: gᵀd ≤ gᵀd* for every d with ½dᵀFd ≤ δ_KL, d* = σF⁻¹g."
+        ),
+        main=Assertion(
+            "TP.7",
+            "d* = √(2δ_KL/gᵀF⁻¹g) F⁻¹g maximises gᵀd under ½dᵀFd ≤ δ_KL",
+            "conditional",
+            statement(
+                dot(gradient, direction),
+                "≤",
+                length * NATURAL_SQUARE,
+                assuming=[inverted],
+                standing=[feasible, is_natural_length],
+            ),
+            ByCalculation((lemma("TP.7.any", {solution: lambda c: natural(c)}),)),
+            worlds=(_one_parameter(),),
+        ),
+        parts=(
+            Assertion(
+                "TP.7.square",
+                "E[(z·x − z·y)²] ≥ 0",
+                "proved",
+                statement(OFF, "≥", 0),
+            ),
+            Assertion(
+                "TP.7.any",
+                "the same for every v with Fv = g, such as F⁺g where F is singular and g in its range",
+                "proved",
+                statement(
+                    dot(gradient, direction),
+                    "≤",
+                    length * dot(gradient, solution),
+                    standing=[solves, feasible, is_length],
+                ),
+                ByCalculation((lemma("TP.7.square", {x: lambda c: length * solution(c), y: direction}),)),
+            ),
+            Assertion(
+                "TP.7.feasible",
+                "d* meets the constraint, with equality",
+                "proved",
+                statement(length**2 * form(solution, solution) / 2, "=", delta, standing=[solves, is_length]),
+                ByCalculation(),
+            ),
+            Assertion(
+                "TP.7.parabola",
+                "E[(z·d − τ z·u)²] = dᵀFd − 2τd_i + τ²K_ii ≥ 0 for u the column i of K",
+                "proved",
+                statement(
+                    form(direction, direction) - 2 * free_scale * direction(n) + free_scale**2 * inverse(n, n),
+                    "≥",
+                    0,
+                    standing=[inverted],
+                ),
+                begin(form(direction, direction) - 2 * free_scale * direction(n) + free_scale**2 * inverse(n, n))
+                .then("=", COLUMN_SQUARE, hypothesis(inverted.name))
+                .then(
+                    "≥",
+                    0,
+                    lemma("TP.7.square", {x: direction, y: lambda c: free_scale * inverse(c, n)}),
+                ),
+                worlds=(_one_parameter(),),
+            ),
+            Assertion(
+                "TP.7.axis",
+                "E[(z·v − τ z_i)²] = gᵀv − 2τg_i + τ²F_ii ≥ 0",
+                "proved",
+                statement(
+                    dot(gradient, solution) - 2 * free_scale * gradient(m) + free_scale**2 * fisher(m, m),
+                    "≥",
+                    0,
+                    standing=[solves],
+                ),
+                begin(dot(gradient, solution) - 2 * free_scale * gradient(m) + free_scale**2 * fisher(m, m))
+                .then("=", AXIS_SQUARE, hypothesis(solves.name))
+                .then(
+                    "≥",
+                    0,
+                    lemma("TP.7.square", {x: solution, y: lambda c: free_scale * Delta(c, m)}),
+                ),
+            ),
+            Assertion(
+                "TP.7.definite",
+                "dᵀFd ≤ 0 only for d = 0",
+                "conditional",
+                statement(
+                    direction(n),
+                    "=",
+                    0,
+                    assuming=[inverted],
+                    standing=[assume("dᵀFd ≤ 0", form(direction, direction), "≤", 0)],
+                ),
+                ByCalculation(
+                    (
+                        lemma(
+                            "TP.7.parabola",
+                            {free_scale.function: lambda: direction(n) / (1 + inverse(n, n) ** 2)},
+                            at={n: n},
+                        ),
+                    )
+                ),
+                worlds=(_one_parameter(step=0),),
+            ),
+            Assertion(
+                "TP.7.root",
+                "2δ/gᵀF⁻¹g is positive, so that its root exists",
+                "conditional",
+                statement(
+                    real_delta * NATURAL_SQUARE,
+                    ">",
+                    0,
+                    assuming=[
+                        inverted,
+                        assume("g ≠ 0", gradient(m), "≠", 0),
+                        assume("δ > 0", real_delta, ">", 0),
+                    ],
+                ),
+                ByCalculation(
+                    (
+                        lemma(
+                            "TP.7.axis",
+                            {
+                                solution: lambda c: natural(c),
+                                free_scale.function: lambda: gradient(m) / (1 + fisher(m, m) ** 2),
+                            },
+                            at={m: m},
+                        ),
+                    )
+                ),
+                worlds=(_one_parameter(), _one_parameter(slope=0), _one_parameter(bound=-1)),
+            ),
+            Assertion(
+                "TP.7.unique",
+                "no other d is as good",
+                "conditional",
+                statement(
+                    direction(n),
+                    "=",
+                    length * natural(n),
+                    assuming=[inverted],
+                    standing=[feasible, is_natural_length, as_good],
+                ),
+                ByCalculation(
+                    (lemma("TP.7.definite", {direction: lambda c: direction(c) - length * natural(c)}, at={n: n}),)
+                ),
+                worlds=(_one_parameter(),),
+            ),
+            Assertion(
+                "TP.7.many",
+                "where F is singular the maximiser is unique, too",
+                "refuted",
+                statement(solution(m), "=", other_solution(m), standing=[solves, also_solves]),
+            ),
+            Assertion(
+                "TP.7.softmax",
+                "a softmax with all its logits has det F ≠ 0, for two arms",
+                "refuted",
+                statement(two_arm_determinant(arm_chance), "≠", 0),
+            ),
+            Assertion(
+                "TP.7.logits",
+                "there F_ij = π_i(δ_ij − π_j), for every number of arms",
+                "proved",
+                statement(
+                    E(logits(k), (Delta(k, m) - logits(m)) * (Delta(k, n) - logits(n))), "=", softmax_fisher(m, n)
+                ),
+            ),
+            Assertion(
+                "TP.7.rows",
+                "and the columns of FK sum to 0 for every matrix K: none is an inverse",
+                "proved",
+                statement(total(i, j, of=softmax_fisher(i, j) * inverse(j, k)), "=", 0),
+            ),
+            Assertion(
+                "TP.7.range",
+                "but FA = E[zA], the surrogate's gradient, so v = A will do",
+                "proved",
+                statement(
+                    Sum(j, softmax_fisher(n, j) * logit_score(j)),
+                    "=",
+                    E(logits(k), (Delta(k, n) - logits(n)) * logit_score(k)),
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        section="VII",
+        tag="VII.II",
+        quote="using a KL penalty rather than a hard constraint",
+        reading=(
+            "F positive definite (it has the inverse K), c > 0: gᵀd − (c/2)dᵀFd ≤ gᵀF⁻¹g/2c, its value at d* = F⁻¹g/c, for "
+            "every d. TP.8.one and TP.8.same: one c gives the step of TP.7."
+        ),
+        main=Assertion(
+            "TP.8",
+            "gᵀd − (c/2)dᵀFd is largest at d* = F⁻¹g/c",
+            "proved",
+            statement(penalised(direction), "≤", NATURAL_SQUARE / (2 * strength), standing=[inverted]),
+            ByCalculation((lemma("TP.8.any", {solution: lambda c: natural(c)}),)),
+            worlds=(_one_parameter(),),
+        ),
+        parts=(
+            Assertion(
+                "TP.8.any",
+                "the same for every v with Fv = g",
+                "proved",
+                statement(penalised(direction), "≤", dot(gradient, solution) / (2 * strength), standing=[solves]),
+                ByCalculation((lemma("TP.7.square", {x: solution, y: lambda c: strength * direction(c)}),)),
+            ),
+            Assertion(
+                "TP.8.attained",
+                "and it is attained at v/c",
+                "proved",
+                statement(
+                    dot(gradient, solution) / strength - strength / 2 * form(solution, solution) / strength**2,
+                    "=",
+                    dot(gradient, solution) / (2 * strength),
+                    standing=[solves],
+                ),
+            ),
+            Assertion(
+                "TP.8.unique",
+                "and nowhere else",
+                "proved",
+                statement(
+                    direction(n),
+                    "=",
+                    natural(n) / strength,
+                    standing=[inverted, no_less],
+                ),
+                ByCalculation(
+                    (lemma("TP.7.definite", {direction: lambda c: direction(c) - natural(c) / strength}, at={n: n}),)
+                ),
+                worlds=(_one_parameter(),),
+            ),
+            Assertion(
+                "TP.8.same",
+                "c = √(gᵀF⁻¹g/2δ_KL) gives the step of TP.7: 1/c = σ",
+                "proved",
+                statement(1 / strength, "=", length, standing=[is_length, matches]),
+                begin(1 / strength).then("=", length, arithmetics),
+                worlds=(_one_parameter(),),
+            ),
+            Assertion(
+                "TP.8.one",
+                "and no other c does: where v ≠ 0, v/c = σv only for that c",
+                "proved",
+                statement(
+                    dot(gradient, solution),
+                    "=",
+                    2 * delta * strength**2,
+                    standing=[
+                        is_length,
+                        assume("v/c = σv", solution(n) / strength, "=", length * solution(n)),
+                        assume("v ≠ 0", solution(n), "≠", 0),
+                    ],
+                ),
+                worlds=(_one_parameter(),),
+            ),
+        ),
+    ),
+    Claim(
+        section="VII",
+        tag="VII.II",
+        quote="choosing a penalty coefficient … is notoriously difficult",
+        reading=(
+            "If every reward is multiplied by k > 0, then g is (TP.9.values), and the coefficient c_k that gives the step of the "
+            "same δ_KL is k·c. TP.9.exact says it of the penalty form VII.II itself."
+        ),
+        main=Assertion(
+            "TP.9",
+            "rescaling the rewards by k rescales the matching coefficient by k",
+            "proved",
+            statement(scaled_strength, "=", factor * strength, standing=[matches, matches_scaled]),
+            begin(scaled_strength).then("=", factor * strength, arithmetics),
+        ),
+        parts=(
+            Assertion(
+                "TP.9.values",
+                "kQ solves Bellman's equation for the rewards kr: advantages and the surrogate are multiplied by k",
+                "proved",
+                statement(recovered_reward(factor), "=", factor * recovered_reward(term(1))),
+            ),
+            Assertion(
+                "TP.9.exact",
+                "the penalty form prefers the same policies for (kr, kβ_TRPO) as for (r, β_TRPO)",
+                "proved",
+                statement(
+                    penalty_form(new_arm, factor, factor * trpo),
+                    "≥",
+                    penalty_form(tied_arm, factor, factor * trpo),
+                    standing=[better_before],
+                ),
+            ),
+            Assertion(
+                "TP.9.fixed",
+                "with β_TRPO left as it is it prefers the same policies, too",
+                "refuted",
+                statement(
+                    penalty_form(new_arm, factor, trpo),
+                    "≥",
+                    penalty_form(tied_arm, factor, trpo),
+                    standing=[better_before],
+                ),
+            ),
+        ),
+    ),
+    Claim(
+        section="VII",
+        tag="VII.I",
+        quote="followed by a line search to ensure constraints are satisfied",
+        reading=(
+            "Two arms, θ the logit of p, so that F = p(1 − p): the step d with ½d²F = δ_KL, from p to p·exp(d)/(1 − p + p·exp(d)), "
+            "has D(π_old‖π) ≤ δ_KL."
+        ),
+        main=Assertion(
+            "TP.11",
+            "the step of TP.7 satisfies the constraint",
+            "refuted",
+            statement(STEPPED_KL, "≤", delta, standing=[on_the_boundary]),
+            worlds=(_from_a_tenth(),),
+        ),
+        parts=(
+            Assertion(
+                "TP.11.fisher",
+                "F = E[(∇log π)²] = p(1 − p) for a logit",
+                "proved",
+                statement(
+                    logistic * D(log(logistic)) ** 2 + (1 - logistic) * D(log(1 - logistic)) ** 2,
+                    "=",
+                    logistic * (1 - logistic),
+                    standing=[is_logistic],
+                ),
+            ),
+            Assertion(
+                "TP.11.divergence",
+                "the divergence is log(1 − p + p·exp(d)) − pd",
+                "proved",
+                statement(STEPPED_KL, "=", STEP_KL),
+            ),
+            Assertion(
+                "TP.11.hoeffding",
+                "which is at most d²/8: its second derivative in d is at most ¼",
+                "proved",
+                statement(STEP_KL, "≤", step_size**2 / 8),
+                prover=convex_in(step_size, at=0),
+            ),
+        ),
+        correction=Assertion(
+            "TP.11.corrected",
+            "a shorter step along it does, which the line search finds: d² ≤ 8δ_KL is short enough",
+            "proved",
+            statement(
+                STEPPED_KL,
+                "≤",
+                delta,
+                standing=[assume("d² ≤ 8δ_KL", step_size**2, "≤", 8 * delta)],
+            ),
+            begin(STEPPED_KL)
+            .then("=", STEP_KL, lemma("TP.11.divergence"))
+            .then("≤", step_size**2 / 8, lemma("TP.11.hoeffding"))
+            .then("≤", delta, arithmetics),
+        ),
+        believe="The step meets the quadratic model of the constraint, not the constraint: shorten it until it does.",
+    ),
+    Claim(
+        section="VII",
+        tag="VII.I, VII.II",
+        quote="E_t[D(π_old(·∣s_t)‖π(·∣s_t))]",
+        reading=(
+            "TP.3 with E_π[Σ γᵏ D(π‖π′)] for the maximum: the sum over the states that π visits, at least their discounted mean, "
+            "which is 1 − γ times it."
+        ),
+        main=Assertion(
+            "TP.12",
+            "the mean divergence over visited states may stand in TP.3 for the maximum",
+            "refuted",
+            statement(
+                eta(new_path),
+                "≥",
+                SURROGATE - MEAN_PENALTY,
+                standing=[discounted, bounded],
+                recursions=[*BOTH, return_sum, surrogate_sum, divergence_sum],
+                definitions=[values_of_old, advantages],
+            ),
+            ByCalculation(),
+            worlds=(_rarely_visited(),),
+        ),
+        correction=Assertion(
+            "TP.12.corrected",
+            "with the same bound on the divergence after every history, visited or not, TP.3 holds",
+            "proved",
+            statement(
+                eta(new_path),
+                "≥",
+                SURROGATE - 4 * epsilon * gamma / (1 - gamma) ** 2 * delta,
+                standing=[discounted, assume("α² ≤ δ_KL", alpha**2, "≤", delta), within, bounded],
+                recursions=WHOLE,
+                definitions=[values_of_old, advantages],
+            ),
+            begin(eta(new_path))
+            .then("≥", SURROGATE - PENALTY, lemma("TP.3"))
+            .then("≥", SURROGATE - 4 * epsilon * gamma / (1 - gamma) ** 2 * delta, arithmetics),
+        ),
+        believe="A state that π rarely visits may be visited by π′: the bound needs the divergence there to be small, too.",
     ),
 )
 __all__ = ["CLAIMS"]
