@@ -49,7 +49,6 @@ from derivations.checker.terms import (
     Number,
     Power,
     Size,
-    Sort,
     Sum,
     Term,
     substitute,
@@ -247,16 +246,17 @@ class Encoding:
 
 
 def _independent(
-    binders: tuple[Index, ...], inside: Sequence[tuple[Atom, Exponent]]
+    binders: tuple[Index, ...], factors: Sequence[tuple[Atom, Exponent]]
 ) -> Iterator[tuple[tuple[Index, ...], dict[Atom, Exponent]]]:
-    """A sum of products as a product of sums: the groups of bound indices that stand together in some factor."""
-    groups: list[set[Index]] = [{b} for b in binders]
-    for atom, _ in inside:
-        touched = [g for g in groups if g & atom_indices(atom)]
-        groups = [g for g in groups if g not in touched] + [set[Index]().union(*touched)]
-    for group in groups:
-        own = tuple(b for b in binders if b in group)
-        yield own, {atom: exponent for atom, exponent in inside if atom_indices(atom) & group}
+    """The parts of a sum of products that share no index: it is the product of their sums."""
+    left = set(binders)
+    while left:
+        part = {min(left, key=lambda index: index.name)}
+        while more := {i for atom, _ in factors if atom_indices(atom) & part for i in atom_indices(atom) & left} - part:
+            part |= more
+        left -= part
+        own = {atom: exponent for atom, exponent in factors if atom_indices(atom) & part}
+        yield tuple(b for b in binders if b in part), own
 
 
 def _rational(value: Fraction) -> Z3:

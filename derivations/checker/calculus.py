@@ -255,8 +255,8 @@ def _prove_convex(statement: Statement, parameter: Term, at: Number) -> Proof:
             raise Unproved("the second derivative is not seen to be nowhere negative")
     except (Undecided, StatementError) as reason:
         raise Unproved(str(reason)) from reason
-    reason = f"value and slope are zero at {symbol.name} = {at.value}, the second derivative is not negative"
-    step = Step(statement.left, statement.relation, statement.right, reason, "arithmetic")
+    why = f"value and slope are zero at {symbol.name} = {at.value}, the second derivative is not negative"
+    step = Step(statement.left, statement.relation, statement.right, why, "arithmetic")
     return Proof((step,), "convexity")
 
 

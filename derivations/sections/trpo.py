@@ -25,14 +25,13 @@ from derivations.checker.proof import (
     lemma,
     pointwise,
 )
-from derivations.checker.statement import Hypothesis, Statement, assume, first_order, point, statement
+from derivations.checker.statement import assume, first_order, point, statement
 from derivations.checker.terms import (
     NONNEGATIVE,
     OPEN_UNIT,
     POSITIVE,
     REAL,
     UNIT,
-    Apply,
     D,
     Definition,
     Delta,
@@ -336,7 +335,6 @@ def _rare_arm() -> World:
 
 # --- TP.6: the second derivative ------------------------------------------------------------------------------------
 
-Z = Sort("A")
 theta_policy = law("π_θ", A, positive=True, depends=True)
 frozen = law("π_old", A, positive=True)
 THETA_OLD = point("θ_old", {theta_policy: frozen})
@@ -491,29 +489,25 @@ MEAN_PENALTY = 4 * epsilon * gamma / (1 - gamma) ** 2 * E(old_path(h), mean_dive
 
 
 def _rarely_visited() -> World:
-    """γ = 1/50: s_0 goes on with probability 1/10 → 13/100; there rewards ±1 with (½, ½) → (1/10, 9/10)."""
-    paths = two_steps(states=2, actions=2)
+    """γ = 1/50: arm 1 goes on, with probability 1/10 → 13/100; then rewards ±1 with (½, ½) → (1/10, 9/10)."""
+    paths = two_steps(states=1, actions=2)
     half, tenth = Fraction(1, 2), Fraction(1, 10)
-    onwards = {h: int(len(h) == 2 and h[1] == 1) for h in paths}
-    before: dict[tuple[int, tuple[int, ...], int], Fraction] = {}
-    after: dict[tuple[int, tuple[int, ...], int], Fraction] = {}
-    for h in paths:
-        for state in (0, 1):
-            there = bool(onwards[h]) and state == 1
-            chances = (tenth, Fraction(13, 100)) if not h else (half, tenth) if there else (half, half)
-            for table, chance in zip((before, after), chances, strict=True):
-                table[1, h, state], table[0, h, state] = chance, 1 - chance
+    chances = {(): (tenth, Fraction(13, 100)), (0, 0): (half, half), (0, 1): (half, tenth)}
+    before, after = (
+        {(arm, h, 0): pair[k] if arm else 1 - pair[k] for h, pair in chances.items() for arm in (0, 1)} for k in (0, 1)
+    )
+    ended = [h for h in paths if len(h) == 4]
     return world(
-        {S: 2, A: 2},
+        {S: 1, A: 2},
         {
             gamma: Fraction(1, 50),
             epsilon: 1,
-            dynamics: {(state, h): int(state == onwards[h]) for h in paths for state in (0, 1)},
+            dynamics: {(0, h): 1 for h in paths},
             old: before,
             new: after,
-            reward: {(h, state, arm): (2 * arm - 1) * onwards[h] * state for arm, h, state in before},
-            value: {(h, state): 0 for h in paths for state in (0, 1)},
-            advantage: {(h, state, arm): 0 for arm, h, state in before},
+            reward: {(h, 0, arm): (2 * arm - 1) * int(h == (0, 1)) for h in chances for arm in (0, 1)},
+            value: {(h, 0): 0 for h in ended},
+            advantage: {(h, 0, arm): 0 for h in ended for arm in (0, 1)},
         },
         lengths={H: 2},
     )
@@ -528,6 +522,96 @@ def _one_parameter(*, step: int = 1, slope: int = 1, bound: int = 1) -> World:
         {C: 1, X: 1},
         {outcome: [1], score: [[1]], inverse: [[1]], direction: [step], **vectors, **numbers},
         indices={m: 0, n: 0},
+    )
+
+
+# --- TP.10: conjugate gradients -------------------------------------------------------------------------------------
+
+M = Sort("M")
+q, r, last = M.indices("q r l")
+residual, search = function("r", M, C), function("p", M, C)
+residual_square, search_square = function("ρ", M, domain=POSITIVE), function("d", M, domain=POSITIVE)
+in_search, in_residuals = function("b", M, M), function("t", M, M)
+beyond = function("e", C)
+at = M.index("m")
+
+
+def pushed(step: Index, row: Index) -> Term:
+    """(Fp_m)_i."""
+    return Sum(j, fisher(row, j) * search(step, j))
+
+
+orthogonal = assume(
+    "the residuals so far are orthogonal, ρ_m = r_mᵀr_m",
+    Sum(i, residual(q, i) * residual(r, i)),
+    "=",
+    residual_square(q) * Delta(q, r),
+    for_all=[q, r],
+)
+conjugate = assume(
+    "the directions so far are F-conjugate, d_m = p_mᵀFp_m",
+    Sum(i, search(q, i) * pushed(r, i)),
+    "=",
+    search_square(q) * Delta(q, r),
+    for_all=[q, r],
+)
+spans = assume(
+    "each residual is a combination of the directions so far",
+    residual(q, i),
+    "=",
+    Sum(r, in_search(q, r) * search(r, i)),
+    for_all=[q, i],
+)
+last_alone = assume(
+    "of these only the last has a share of the last direction, one",
+    in_search(q, last),
+    "=",
+    Delta(q, last),
+    for_all=[q],
+)
+images = assume(
+    "Fp_m is a combination of the residuals so far, but for the last m",
+    pushed(q, i),
+    "=",
+    Sum(r, in_residuals(q, r) * residual(r, i)) + Delta(q, last) * beyond(i),
+    for_all=[q, i],
+)
+RATE = residual_square(last) / search_square(last)
+
+
+def next_residual(row: Index) -> Term:
+    """r⁺ = r − αFp, α = ρ/d."""
+    return residual(last, row) - RATE * pushed(last, row)
+
+
+SO_FAR = (orthogonal, conjugate, spans, last_alone)
+NEW_SQUARE = Sum(k, next_residual(k) ** 2)
+AGAINST = Sum(i, residual(at, i) * next_residual(i))
+PUSHED_AGAINST = Sum(i, pushed(at, i) * next_residual(i))
+LAST_PUSHED = Sum(i, pushed(last, i) * next_residual(i))
+BEYOND_AGAINST = Sum(i, beyond(i) * next_residual(i))
+NEXT_RATE = NEW_SQUARE / residual_square(last)
+DIRECTION_AGAINST = Sum(i, pushed(at, i) * (next_residual(i) + NEXT_RATE * search(last, i)))
+CONJUGATE_LAST = Sum(i, search(last, i) * pushed(at, i))
+iterate = function("x", C)
+is_residual = assume(
+    "r = g − Fx",
+    residual(last, i),
+    "=",
+    gradient(i) - Sum(j, fisher(i, j) * iterate(j)),
+    for_all=[i],
+)
+LEFT_OVER = total(i, j, of=(Delta(i, j) - Sum(q, residual(q, i) * residual(q, j) / residual_square(q))) ** 2)
+
+
+def _one_step() -> World:
+    """One parameter, F = 1, one step so far: r = p = g = 1, x = 0."""
+    ones = {symbol: [[1]] for symbol in (score, residual, search, in_search)}
+    numbers = {residual_square: [1], search_square: [1], beyond: [1], gradient: [1], outcome: [1]}
+    return world(
+        {C: 1, X: 1, M: 1},
+        {**ones, **numbers, in_residuals: [[0]], iterate: [0]},
+        indices={m: 0, at: 0, last: 0},
     )
 
 
@@ -754,7 +838,7 @@ CLAIMS = (
             ),
             Assertion(
                 "TP.2.printed",
-                "as printed in VI.III, without γᵗ, it has that gradient up to a positive factor: what raises one does not lower the other",
+                "as printed in VI.III, without γᵗ, it has that gradient up to a factor: what raises it does not lower η",
                 "refuted",
                 statement(
                     D(eta(moving_path)) * D(E(old_path(h), unweighted(h))),
@@ -1070,7 +1154,7 @@ CLAIMS = (
             *(
                 Assertion(
                     f"TP.3.{name}",
-                    f"over an infinite horizon: up to e and from some t on {words}, for every e > 0, so it holds in the limit",
+                    f"over an infinite horizon: {words} up to e from some t on, for every e > 0: in the limit",
                     "proved",
                     statement(
                         first_value(new_value),
@@ -1243,8 +1327,8 @@ CLAIMS = (
         tag="B VII",
         quote="using the Fisher Information Matrix",
         reading=(
-            "In every direction of θ, at θ_old, where π_θ = π_old: the second derivative of D(π_old‖π_θ) is E_old[(∇log π)²], "
-            "dᵀFd for the direction d. A quadratic form fixes its symmetric matrix."
+            "In every direction d of θ, where π_θ = π_old: the second derivative of D(π_old‖π_θ) is E_old[(∇log π)²], "
+            "which is dᵀFd for the direction d. A quadratic form fixes its symmetric matrix."
         ),
         main=Assertion(
             "TP.6",
@@ -1277,8 +1361,9 @@ CLAIMS = (
         tag="VII.I",
         quote="approximates the objective linearly and the KL constraint quadratically",
         reading=(
-            "F = E[zzᵀ] for scores z, positive definite where it has an inverse K; σ > 0 with σ²gᵀF⁻¹g = 2δ_KL, which exists by "
-            "TP.7.root. For every number of parameters: gᵀd ≤ gᵀd* for every d with ½dᵀFd ≤ δ_KL, d* = σF⁻¹g."
+            "F = E[zzᵀ] for scores z, positive definite where it has an inverse K; σ > 0 with σ²gᵀF⁻¹g = 2δ_KL, which "
+            "exists by TP.7.root, where g ≠ 0 and δ_KL > 0. For every number of parameters: gᵀd ≤ gᵀd*, d* = σF⁻¹g, for "
+            "every d with ½dᵀFd ≤ δ_KL."
         ),
         main=Assertion(
             "TP.7",
@@ -1542,8 +1627,8 @@ CLAIMS = (
         tag="VII.II",
         quote="choosing a penalty coefficient … is notoriously difficult",
         reading=(
-            "If every reward is multiplied by k > 0, then g is (TP.9.values), and the coefficient c_k that gives the step of the "
-            "same δ_KL is k·c. TP.9.exact says it of the penalty form VII.II itself."
+            "If every reward is multiplied by k > 0, then g is (TP.9.values), and the coefficient c_k that gives the step of "
+            "the same δ_KL is k·c. TP.9.exact says it of the penalty form VII.II itself."
         ),
         main=Assertion(
             "TP.9",
@@ -1585,11 +1670,116 @@ CLAIMS = (
     ),
     Claim(
         section="VII",
+        tag="B VII",
+        quote="solves the resulting problem via the conjugate gradient algorithm",
+        reading=(
+            "F = E[zzᵀ]; m runs over the steps so far, of any number, l is the last. What is assumed of them is empty for "
+            "the first step, r = p = g; TP.10 and TP.10.direction carry it to the next, with p⁺ = r⁺ + βp and "
+            "αFp = r − r⁺. TP.10.count: at most dim residuals are not zero; where r = g − Fx is zero, x = F⁻¹g."
+        ),
+        main=Assertion(
+            "TP.10",
+            "the next residual r⁺ = r − αFp is orthogonal to every residual so far",
+            "proved",
+            statement(AGAINST, "=", 0, standing=SO_FAR),
+            worlds=(_one_step(),),
+        ),
+        parts=(
+            Assertion(
+                "TP.10.last",
+                "αpᵀFr⁺ = −r⁺ᵀr⁺",
+                "proved",
+                statement(RATE * LAST_PUSHED, "=", -NEW_SQUARE, standing=SO_FAR),
+                ByCalculation((lemma("TP.10", at={last: last, at: last}),)),
+                worlds=(_one_step(),),
+            ),
+            Assertion(
+                "TP.10.pushed",
+                "(Fp_m)ᵀr⁺ = 0 but for the last m, because Fp_m is a combination of residuals",
+                "proved",
+                statement(PUSHED_AGAINST, "=", Delta(at, last) * BEYOND_AGAINST, standing=[*SO_FAR, images]),
+                begin(PUSHED_AGAINST)
+                .then(
+                    "=",
+                    Sum(r, in_residuals(at, r) * Sum(i, residual(r, i) * next_residual(i)))
+                    + Delta(at, last) * BEYOND_AGAINST,
+                    hypothesis(images.name),
+                )
+                .then("=", Delta(at, last) * BEYOND_AGAINST, lemma("TP.10", at={last: last}), pointwise),
+                worlds=(_one_step(),),
+            ),
+            Assertion(
+                "TP.10.beyond",
+                "for the last it is −r⁺ᵀr⁺/α",
+                "proved",
+                statement(RATE * BEYOND_AGAINST, "=", -NEW_SQUARE, standing=[*SO_FAR, images]),
+                begin(RATE * BEYOND_AGAINST)
+                .then("=", RATE * LAST_PUSHED, lemma("TP.10.pushed", times=RATE, at={last: last, at: last}))
+                .then("=", -NEW_SQUARE, lemma("TP.10.last", at={last: last})),
+                worlds=(_one_step(),),
+            ),
+            Assertion(
+                "TP.10.direction",
+                "the next direction p⁺ = r⁺ + βp, β = r⁺ᵀr⁺/ρ, is F-conjugate to every direction so far",
+                "proved",
+                statement(DIRECTION_AGAINST, "=", 0, standing=[*SO_FAR, images]),
+                begin(DIRECTION_AGAINST)
+                .then("=", PUSHED_AGAINST + NEXT_RATE * CONJUGATE_LAST, algebra)
+                .then(
+                    "=",
+                    Delta(at, last) * BEYOND_AGAINST + NEXT_RATE * CONJUGATE_LAST,
+                    lemma("TP.10.pushed", at={last: last, at: at}),
+                )
+                .then(
+                    "=",
+                    Delta(at, last) * (BEYOND_AGAINST + NEXT_RATE * search_square(last)),
+                    hypothesis(conjugate.name),
+                )
+                .then("=", 0, lemma("TP.10.beyond", at={last: last}), arithmetics),
+                worlds=(_one_step(),),
+            ),
+            Assertion(
+                "TP.10.iterate",
+                "r⁺ = g − Fx⁺ for x⁺ = x + αp: where r⁺ = 0, x⁺ solves Fx = g",
+                "proved",
+                statement(
+                    next_residual(m),
+                    "=",
+                    gradient(m) - Sum(j, fisher(m, j) * (iterate(j) + RATE * search(last, j))),
+                    standing=[is_residual],
+                ),
+            ),
+            Assertion(
+                "TP.10.square",
+                "Σ_i Σ_j (δ_ij − Σ_m r_mi r_mj/ρ_m)² ≥ 0",
+                "proved",
+                statement(LEFT_OVER, "≥", 0),
+            ),
+            Assertion(
+                "TP.10.count",
+                "there are at most dim orthogonal residuals that are not zero",
+                "proved",
+                statement(Size(M), "≤", Size(C), standing=[orthogonal]),
+                begin(Size(M))
+                .then("=", Size(C) - LEFT_OVER, hypothesis(orthogonal.name))
+                .then("≤", Size(C), lemma("TP.10.square")),
+                worlds=(_one_step(),),
+            ),
+            Measured(
+                "TP.10.measured",
+                "on the tiny GPT F is singular and arithmetic is rounded",
+                "trpo_conjugate_gradient",
+                "how the residual falls over the iterations, and that dim of them are not needed",
+            ),
+        ),
+    ),
+    Claim(
+        section="VII",
         tag="VII.I",
         quote="followed by a line search to ensure constraints are satisfied",
         reading=(
-            "Two arms, θ the logit of p, so that F = p(1 − p): the step d with ½d²F = δ_KL, from p to p·exp(d)/(1 − p + p·exp(d)), "
-            "has D(π_old‖π) ≤ δ_KL."
+            "Two arms, θ the logit of p, so that F = p(1 − p): the step d with ½d²F = δ_KL, which leads from p to "
+            "p·exp(d)/(1 − p + p·exp(d)), has D(π_old‖π) ≤ δ_KL."
         ),
         main=Assertion(
             "TP.11",
@@ -1646,8 +1836,8 @@ CLAIMS = (
         tag="VII.I, VII.II",
         quote="E_t[D(π_old(·∣s_t)‖π(·∣s_t))]",
         reading=(
-            "TP.3 with E_π[Σ γᵏ D(π‖π′)] for the maximum: the sum over the states that π visits, at least their discounted mean, "
-            "which is 1 − γ times it."
+            "TP.3 with D̄ = E_π[Σ γᵏ D(π‖π′)] for the maximum: the sum over the states that π visits, weighted by γᵏ. Their "
+            "discounted mean is 1 − γ times it, so that it gives no better bound."
         ),
         main=Assertion(
             "TP.12",
