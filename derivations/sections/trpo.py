@@ -455,6 +455,13 @@ better_before = assume(
 )
 
 
+def _doubled_rewards() -> World:
+    """π_old = (⅔, ⅓), A = (−2, 0), β_TRPO = 2, k = 2: from (⅓, ⅔) to (½, ½)."""
+    half, third = Fraction(1, 2), Fraction(1, 3)
+    laws = {old_arm: [2 * third, third], new_arm: [half, half], tied_arm: [third, 2 * third]}
+    return world({A: 2}, {**laws, arm_advantage: [-2, 0], factor: 2, trpo: 2})
+
+
 def recovered_reward(scale_of_values: Term) -> Term:
     """r = Q − γ E[V′], V = E_π[Q], for action values times a scale."""
     extended = Path(H, h, (s, a))
@@ -1026,6 +1033,13 @@ CLAIMS = (
                 )
                 for name, sign in (("gain", 1), ("loss", -1))
             ),
+            Assertion(
+                "TP.3.shift",
+                "so it is at most 2αε_A in size",
+                "proved",
+                statement(absolute(SHIFT), "≤", 2 * alpha * epsilon, standing=[within, bounded]),
+                ByCalculation((lemma("TP.3.gain", at={h: h, s: s}), lemma("TP.3.loss", at={h: h, s: s}))),
+            ),
             *(
                 assertion
                 for name, sign in (("below", -1), ("above", 1))
@@ -1044,8 +1058,7 @@ CLAIMS = (
                             * alpha
                             * epsilon
                             * total(h, s, of=discount(h) * absolute(new_path(h) - old_path(h)) * dynamics(s, h)),
-                            lemma("TP.3.gain"),
-                            lemma("TP.3.loss"),
+                            lemma("TP.3.shift"),
                             pointwise,
                         )
                         .then("=", 2 * alpha * epsilon * path_distance, laws_sum_to_one),
@@ -1665,6 +1678,7 @@ CLAIMS = (
                     penalty_form(tied_arm, factor, trpo),
                     standing=[better_before],
                 ),
+                worlds=(_doubled_rewards(),),
             ),
         ),
     ),
