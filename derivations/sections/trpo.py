@@ -9,7 +9,7 @@ episode ends, the value of what follows where it goes on. η(π) = E_p[G + γᵗ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from derivations.checker.calculus import convex_in
@@ -611,14 +611,41 @@ is_residual = assume(
 LEFT_OVER = total(i, j, of=(Delta(i, j) - Sum(q, residual(q, i) * residual(q, j) / residual_square(q))) ** 2)
 
 
-def _one_step() -> World:
-    """One parameter, F = 1, one step so far: r = p = g = 1, x = 0."""
-    ones = {symbol: [[1]] for symbol in (score, residual, search, in_search)}
-    numbers = {residual_square: [1], search_square: [1], beyond: [1], gradient: [1], outcome: [1]}
+def _two_steps_of_three() -> World:
+    """Three parameters, g = (1, 0, 0), and the first two steps of conjugate gradients."""
+    scores = [[2, 0, 1], [1, 1, 0], [0, 2, 1]]
+    third = Fraction(1, 3)
+
+    def dot_of(x: Sequence[Fraction], y: Sequence[Fraction]) -> Fraction:
+        return sum((a * b for a, b in zip(x, y, strict=True)), Fraction(0))
+
+    def times_fisher(x: Sequence[Fraction]) -> list[Fraction]:
+        return [
+            third * sum((z[row] * dot_of(list(map(Fraction, z)), x) for z in scores), Fraction(0)) for row in range(3)
+        ]
+
+    start = [Fraction(1), Fraction(0), Fraction(0)]
+    image = times_fisher(start)
+    rate = 1 / dot_of(start, image)
+    then = [x - rate * y for x, y in zip(start, image, strict=True)]
+    share = dot_of(then, then)
+    onwards = [x + share * y for x, y in zip(then, start, strict=True)]
     return world(
-        {C: 1, X: 1, M: 1},
-        {**ones, **numbers, in_residuals: [[0]], iterate: [0]},
-        indices={m: 0, at: 0, last: 0},
+        {C: 3, X: 3, M: 2},
+        {
+            outcome: [third] * 3,
+            score: scores,
+            gradient: start,
+            iterate: [rate, 0, 0],
+            residual: [start, then],
+            search: [start, onwards],
+            residual_square: [1, share],
+            search_square: [1 / rate, dot_of(onwards, times_fisher(onwards))],
+            in_search: [[1, 0], [-share, 1]],
+            in_residuals: [[1 / rate, -1 / rate], [0, 0]],
+            beyond: times_fisher(onwards),
+        },
+        indices={m: 0, at: 0, last: 1},
     )
 
 
@@ -806,6 +833,7 @@ CLAIMS = (
                 definitions=[values_of_old, advantages],
             ),
             ByInduction((lemma("TP.2.path"),)),
+            worlds=(_discounted_second_step(),),
         ),
         parts=(
             Assertion(
@@ -1564,24 +1592,24 @@ CLAIMS = (
         tag="VII.II",
         quote="using a KL penalty rather than a hard constraint",
         reading=(
-            "F positive definite (it has the inverse K), c > 0: gᵀd − (c/2)dᵀFd ≤ gᵀF⁻¹g/2c, its value at d* = F⁻¹g/c, for "
-            "every d. TP.8.one and TP.8.same: one c gives the step of TP.7."
+            "c > 0, Fv = g, so that v = F⁻¹g where F is positive definite: gᵀd − (c/2)dᵀFd ≤ gᵀv/2c, its value at d* = v/c "
+            "(TP.8.attained, TP.8.unique), for every d. TP.8.same and TP.8.one: exactly one c gives the step of TP.7."
         ),
         main=Assertion(
             "TP.8",
-            "gᵀd − (c/2)dᵀFd is largest at d* = F⁻¹g/c",
+            "gᵀd − (c/2)dᵀFd is largest at d* = v/c, Fv = g",
             "proved",
-            statement(penalised(direction), "≤", NATURAL_SQUARE / (2 * strength), standing=[inverted]),
-            ByCalculation((lemma("TP.8.any", {solution: lambda c: natural(c)}),)),
-            worlds=(_one_parameter(),),
+            statement(penalised(direction), "≤", dot(gradient, solution) / (2 * strength), standing=[solves]),
+            ByCalculation((lemma("TP.7.square", {x: solution, y: lambda c: strength * direction(c)}),)),
         ),
         parts=(
             Assertion(
-                "TP.8.any",
-                "the same for every v with Fv = g",
+                "TP.8.inverse",
+                "so it is at F⁻¹g/c, where F has an inverse",
                 "proved",
-                statement(penalised(direction), "≤", dot(gradient, solution) / (2 * strength), standing=[solves]),
-                ByCalculation((lemma("TP.7.square", {x: solution, y: lambda c: strength * direction(c)}),)),
+                statement(penalised(direction), "≤", NATURAL_SQUARE / (2 * strength), standing=[inverted]),
+                ByCalculation((lemma("TP.8", {solution: lambda c: natural(c)}),)),
+                worlds=(_one_parameter(),),
             ),
             Assertion(
                 "TP.8.attained",
@@ -1696,7 +1724,7 @@ CLAIMS = (
             "the next residual r⁺ = r − αFp is orthogonal to every residual so far",
             "proved",
             statement(AGAINST, "=", 0, standing=SO_FAR),
-            worlds=(_one_step(),),
+            worlds=(_two_steps_of_three(),),
         ),
         parts=(
             Assertion(
@@ -1705,7 +1733,7 @@ CLAIMS = (
                 "proved",
                 statement(RATE * LAST_PUSHED, "=", -NEW_SQUARE, standing=SO_FAR),
                 ByCalculation((lemma("TP.10", at={last: last, at: last}),)),
-                worlds=(_one_step(),),
+                worlds=(_two_steps_of_three(),),
             ),
             Assertion(
                 "TP.10.pushed",
@@ -1720,7 +1748,7 @@ CLAIMS = (
                     hypothesis(images.name),
                 )
                 .then("=", Delta(at, last) * BEYOND_AGAINST, lemma("TP.10", at={last: last}), pointwise),
-                worlds=(_one_step(),),
+                worlds=(_two_steps_of_three(),),
             ),
             Assertion(
                 "TP.10.beyond",
@@ -1730,7 +1758,7 @@ CLAIMS = (
                 begin(RATE * BEYOND_AGAINST)
                 .then("=", RATE * LAST_PUSHED, lemma("TP.10.pushed", times=RATE, at={last: last, at: last}))
                 .then("=", -NEW_SQUARE, lemma("TP.10.last", at={last: last})),
-                worlds=(_one_step(),),
+                worlds=(_two_steps_of_three(),),
             ),
             Assertion(
                 "TP.10.direction",
@@ -1750,7 +1778,7 @@ CLAIMS = (
                     hypothesis(conjugate.name),
                 )
                 .then("=", 0, lemma("TP.10.beyond", at={last: last}), arithmetics),
-                worlds=(_one_step(),),
+                worlds=(_two_steps_of_three(),),
             ),
             Assertion(
                 "TP.10.iterate",
@@ -1777,7 +1805,7 @@ CLAIMS = (
                 begin(Size(M))
                 .then("=", Size(C) - LEFT_OVER, hypothesis(orthogonal.name))
                 .then("≤", Size(C), lemma("TP.10.square")),
-                worlds=(_one_step(),),
+                worlds=(_two_steps_of_three(),),
             ),
             Measured(
                 "TP.10.measured",
