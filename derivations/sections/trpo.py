@@ -162,7 +162,7 @@ SURROGATE = eta(old_path) + E(old_path(h), gaining(h))
 MOVED_SURROGATE = eta(old_path) + E(old_path(h), gaining_moved(h))
 at_old = assume("θ = θ_old", moving(a, h, s), "=", old(a, h, s), for_all=[a, h, s])
 MOVED = (old_law, moving_law, powers, return_sum, moved_surrogate_sum)
-unweighted = function("K", H, depends=True)
+unweighted = function("U", H, depends=True)
 unweighted_sum = recursion(
     unweighted,
     start=lambda: 0,
@@ -225,7 +225,7 @@ within = assume(
 bounded = assume("∣A∣ ≤ ε_A", absolute(advantage(h, s, a)), "≤", epsilon, for_all=[h, s, a])
 step_distance = Sum(a, absolute(new(a, h, s) - old(a, h, s)))
 path_distance = Sum(h, discount(h) * absolute(new_path(h) - old_path(h)))
-delay = function("K", H, domain=NONNEGATIVE)
+delay = function("N", H, domain=NONNEGATIVE)
 delay_sum = summed(delay, lambda h, s, a: steps(h))
 PAIR = new_path(h) * dynamics(s, h) * new(a, h, s) - old_path(h) * dynamics(s, h) * old(a, h, s)
 NEXT_DISTANCE = total(h, s, a, of=discount(h) * absolute(PAIR))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
 from derivations.checker.refute import fails_in
 from derivations.checker.worlds import World
 from derivations.ledger import Ledger, all_claims
-from derivations.sections.claim import Assertion, Claim
+from derivations.sections.claim import Assertion, Claim, Definition, Measured
 
 CLAIMS = list(all_claims())
 ASSERTIONS = [assertion for claim in CLAIMS for assertion in claim.assertions]
 OF_SECTION_IV = [f"PG.{n}" for n in range(1, 12)]
 OF_SECTION_X = [f"OP.{n}" for n in (*range(1, 10), *range(11, 17))]
+Entry = TypeVar("Entry", Assertion, Assertion | Measured, Assertion | Measured | Definition)
 EXCHANGED = {"proved": "conditional", "conditional": "unknown", "refuted": "proved", "unknown": "refuted"}
 
 
@@ -32,8 +34,8 @@ def test_sections_iv_and_x_are_whole() -> None:
 def exchanged(claim: Claim) -> Claim:
     """The claim with every stated verdict exchanged for another."""
 
-    def other(assertion: Assertion) -> Assertion:
-        return replace(assertion, stated=EXCHANGED[assertion.stated])
+    def other(stated: Entry) -> Entry:
+        return replace(stated, stated=EXCHANGED[stated.stated]) if isinstance(stated, Assertion) else stated
 
     correction = None if claim.correction is None else other(claim.correction)
     return replace(claim, main=other(claim.main), parts=tuple(map(other, claim.parts)), correction=correction)
