@@ -30,6 +30,7 @@ SECTIONS = {
     "IV": ("Policy gradient", "policy_gradient"),
     "V": ("Variance and advantage", "advantage"),
     "VI": ("Importance sampling", "importance_sampling"),
+    "VII": ("Trust region policy optimisation", "trpo"),
     "VIII": ("Proximal policy optimisation", "ppo"),
     "IX": ("The KL penalty", "kl_penalty"),
     "X": ("The optimal policy", "optimal_policy"),

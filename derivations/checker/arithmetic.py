@@ -370,6 +370,9 @@ def decide_sum(
     if relation not in ("=", "≥", ">") or (relation == ">" and strict_at is None):
         return False
     weak = "=" if relation == "=" else "≥"
+    joint = _joint_summand(polynomial) if relation == weak else None
+    if joint is not None and decide(joint[1], weak, normaliser, hypotheses, indices=joint[0]):
+        return True
     for binder, summand in _summands(polynomial):
         for candidate in _with_laws(binder, summand, normaliser):
             if not decide(candidate, weak, normaliser, hypotheses, indices=(binder,)):
@@ -405,6 +408,27 @@ def _summands(polynomial: Polynomial) -> Iterator[tuple[Index, tuple[Polynomial,
             rest = tuple(b for b in binders if b != own)
             inside.append((coefficient, rest, renamed_factors(factors.items(), {own: binder})))
         yield binder, (collect(inside), collect(outside))
+
+
+def _joint_summand(polynomial: Polynomial) -> tuple[tuple[Index, ...], Polynomial] | None:
+    """A polynomial read as one sum over several index sets, Σ_h Σ_s f(h, s): the indices and f.
+
+    They are the sets that every monomial is summed over once; what else a monomial is summed over stays inside f.
+    """
+    once = [
+        {s for s in sorts if sorts.count(s) == 1}
+        for sorts in ([b.sort for b in m.binders] for m in polynomial.monomials)
+    ]
+    shared = sorted(set.intersection(*once), key=lambda s: s.name) if once else []
+    if len(shared) < 2:
+        return None
+    names = {sort: Index(Made(f"·summed{k}"), sort) for k, sort in enumerate(shared)}
+    inside = []
+    for coefficient, binders, factors in raws_of(polynomial):
+        renaming = {b: names[b.sort] for b in binders if b.sort in names}
+        rest = tuple(b for b in binders if b not in renaming)
+        inside.append((coefficient, rest, renamed_factors(factors.items(), renaming)))
+    return tuple(names.values()), collect(inside)
 
 
 def _with_laws(binder: Index, summand: tuple[Polynomial, Polynomial], normaliser: Normaliser) -> Iterator[Polynomial]:

@@ -472,7 +472,11 @@ class Normaliser:
             factors[atom] = 1
             return
         old = factors.pop(atom, 0)
-        if old + exponent:
+        root = _root_of(atom) if Rules.LOGARITHM in self.rules else None
+        if root is not None and old and Fraction(old + exponent).denominator == 1:
+            # exp(log(x)/2)² is x, for an x that has a logarithm.
+            self._put(factors, root, int(old + exponent))
+        elif old + exponent:
             factors[atom] = old + exponent
         elif old and not self._known_nonzero(atom, ()):
             factors[Nonzero(atom)] = 1
@@ -790,6 +794,28 @@ def is_law_over(node: Apply, index: Index) -> bool:
 # --- helpers --------------------------------------------------------------------------------------------------------
 
 
+def _root_of(atom: Atom) -> Atom | None:
+    """The function x at indices of an atom exp(log x), of which only fractional powers are kept."""
+    if not (isinstance(atom, Composite) and atom.kind == "exp"):
+        return None
+    logarithm = _only_atom(atom.parts[0])
+    if not (isinstance(logarithm, Composite) and logarithm.kind == "log"):
+        return None
+    inside = _only_atom(logarithm.parts[0])
+    return inside if isinstance(inside, Apply) else None
+
+
+def _only_atom(polynomial: Polynomial) -> Atom | None:
+    """The atom that a polynomial is, if it is one."""
+    if len(polynomial.monomials) != 1:
+        return None
+    (monomial,) = polynomial.monomials
+    if monomial.coefficient != 1 or monomial.binders or len(monomial.factors) != 1:
+        return None
+    ((atom, exponent),) = monomial.factors
+    return atom if exponent == 1 else None
+
+
 def _is_sum(atom: Atom) -> bool:
     return isinstance(atom, Composite) and atom.kind == "sum"
 
@@ -823,6 +849,10 @@ def _bound_of_product(monomial: Monomial) -> tuple[Fraction, bool] | None:
     """
     product, reached, zero = Fraction(1), True, False
     for atom, exponent in monomial.factors:
+        if isinstance(atom, Composite) and atom.kind == "exp" and monomial.coefficient > 0:
+            # It comes as near to zero as one likes, and is never zero.
+            product, reached = Fraction(0), False
+            continue
         if not isinstance(atom, Apply) or atom.order or exponent < 0:
             return None
         domain = atom.function.domain
