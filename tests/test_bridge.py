@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from derivations import bridge
+from derivations.algorithms import exact
+from derivations.algorithms.gpt import GPT, GPTConfig
 from derivations.algorithms.losses import ppo_clip, reinforce
 from derivations.bridge import clipped_surrogate, regret, regret_gap, reinforce_estimate, reinforce_objective
 from derivations.checker import reals
@@ -56,6 +58,7 @@ from derivations.ledger import Ledger
 from derivations.sections import objects, ppo
 from derivations.sections import policy_gradient as iv
 from derivations.tensors import _RULES, TorchFunction, sides, torch_function
+from toy_envs import SORTING
 
 # torch's own, on the first forward-mode derivative.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
@@ -671,6 +674,20 @@ def test_the_regret_evaluates_in_a_world_as_in_torch() -> None:
     where = world({objects.X: 2, objects.Y: 3}, tables, definitions=objects.OPTIMUM)
     for side in (bridge.REGRET, bridge.REGRET_GAP):
         assert apart(side(tensors(tables)), exactly(side.term, (objects.x,), where)) < CLOSE
+
+
+def test_the_regret_of_the_tree_is_the_judged_one() -> None:
+    """exact.regret sums divergences of tokens over 1555 prefixes; the judged term takes 7776 responses at once."""
+    tree = exact.prefix_tree(SORTING)
+    config = GPTConfig(SORTING.size, SORTING.horizon, width=8)
+    with torch.no_grad():
+        logp, logp_ref = (exact.tree_logp(GPT(config, seed).double(), tree) for seed in (0, 1))
+    rewards = torch.tensor([SORTING.reward(*pair) for pair in tree.responses])
+    columns = [exact.response_logp(tree, law).exp() for law in (logp, logp_ref)]
+    found = exact.regret(tree, logp, exact.optimum(tree, logp_ref, SORTING.beta), SORTING.beta)
+    for judged in (regret(*columns, rewards, SORTING.beta), regret_gap(*columns, rewards, SORTING.beta)):
+        assert abs(judged - found) < CLOSE
+    assert abs(regret(*reversed(columns), rewards, SORTING.beta) - found) > APART
 
 
 # --- from the ledger, and only there --------------------------------------------------------------------------------
