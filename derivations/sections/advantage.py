@@ -1338,6 +1338,10 @@ CLAIMS = (
                 statement(pay(s, a), "=", pay(s, a) + gamma * E(move(s2, s, a), E(pi(b, s2), pay(s2, b)))),
             ),
         ),
+        believe=(
+            "The reward-to-go has the conditional mean Q where what remains has the same law at every step: an "
+            "infinite horizon, or the time in the state, as in a token prefix."
+        ),
     ),
     Claim(
         section="V",
@@ -1462,6 +1466,10 @@ CLAIMS = (
                 ),
             ),
         ),
+        believe=(
+            "The gradient of the discounted J has γᵗ on the term at t; without it the direction is another one, "
+            "unless γ = 1."
+        ),
     ),
     Claim(
         section="V",
@@ -1572,6 +1580,9 @@ CLAIMS = (
                     standing=[Q_is_mean, assume("ω can follow", follows(omega, s, a), ">", 0)],
                 ),
             ),
+        ),
+        believe=(
+            "Q is the conditional mean of the reward-to-go and its best predictor; a single reward-to-go is not Q."
         ),
     ),
     Claim(
@@ -1872,6 +1883,10 @@ CLAIMS = (
                 ),
             ),
         ),
+        believe=(
+            "GAE is unbiased for λ = 1 or an exact critic. Otherwise the critic's error is in the gradient, "
+            "unless that error depends on the time alone."
+        ),
     ),
     Claim(
         section="V",
@@ -2006,6 +2021,10 @@ CLAIMS = (
                 ),
                 ByCalculation((lemma("AD.5.gradient"),)),
             ),
+        ),
+        believe=(
+            "R̂ − V_φ estimates A without bias only for V_φ = V^π; the policy gradient that it gives is unbiased "
+            "for every V_φ."
         ),
     ),
 )

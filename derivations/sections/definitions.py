@@ -161,6 +161,10 @@ CLAIMS = (
                 worlds=(_a_coin_decides(),),
             ),
         ),
+        believe=(
+            "A transition is a law of the next state, a deterministic one a Dirac law. In the token MDP only the "
+            "actions are random."
+        ),
     ),
 )
 

@@ -322,6 +322,7 @@ CLAIMS = (
                 statement(E(q(w), (p(w) / q(w)) ** 2), "=", 1 + E(q(y), (p(y) / q(y) - 1) ** 2), assuming=[covered]),
             ),
         ),
+        believe="The weights p/q have the mean 1 and the second moment 1 + χ² if q covers p.",
     ),
     Claim(
         section="VI",
@@ -441,6 +442,10 @@ CLAIMS = (
                 ByInduction(),
             ),
         ),
+        believe=(
+            "∇L_CPI at θ_old is the policy gradient with exact advantages, sums over the steps, and γ = 1 or "
+            "weights γᵗ."
+        ),
     ),
     Claim(
         section="VI",
@@ -522,6 +527,10 @@ CLAIMS = (
                 ByInduction(),
             ),
         ),
+        believe=(
+            "L_CPI has the policy gradient at θ_old, and for one step everywhere. Elsewhere the ratios of all "
+            "earlier steps and the new policy's advantages are needed."
+        ),
     ),
     Claim(
         section="VI",
@@ -558,6 +567,10 @@ CLAIMS = (
                     standing=[assume("π(a) = ½ε π_old(a)", new(a), "=", small * fixed(a) / 2)],
                 ),
             ),
+        ),
+        believe=(
+            "For a fixed π_old the ratio is at most 1/π_old(a∣s); over all π_old it has no bound, and it can "
+            "always be small."
         ),
     ),
     Claim(
@@ -616,6 +629,10 @@ CLAIMS = (
                     standing=[assume("the mean of the sums is negative", E(draw(t), one_gradient(t)), "<", 0)],
                 ),
             ),
+        ),
+        believe=(
+            "The two means are one objective, up to a factor, where all trajectories have one length; elsewhere "
+            "a loss has to say which it takes."
         ),
     ),
     Claim(
@@ -729,6 +746,10 @@ CLAIMS = (
                 "the tiny GPT, one batch, L_CPI maximised without clip or penalty, against PPO on the same batch",
                 "entropy falls towards 0, and the exact return ends below that of π_old, while PPO's does not",
             ),
+        ),
+        believe=(
+            "In a table some maximiser of L_CPI is deterministic. With exact advantages that is policy "
+            "iteration, which never lowers η; with wrong ones it can collapse."
         ),
     ),
 )

@@ -450,6 +450,7 @@ CLAIMS = (
                 statement(explicit_kl(binomial(HALF), MASSES), "≤", explicit_kl(binomial(share), MASSES)),
             ),
         ),
+        believe="Over all distributions both directions have the minimiser P; over a restricted family they differ.",
     ),
     Claim(
         section="X",
@@ -814,6 +815,7 @@ CLAIMS = (
                 worlds=(_two_at_the_ceiling(),),
             ),
         ),
+        believe="π* solves the KL-regularised objective; the clipped surrogate alone has many maximisers.",
     ),
     Claim(
         section="X",

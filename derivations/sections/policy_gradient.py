@@ -251,6 +251,10 @@ CLAIMS = (
                 instances=(deferred(_uniform_on_zero_to_theta),),
             ),
         ),
+        believe=(
+            "For finite sets, or under domination, the gradient goes under the sum; where the support moves with "
+            "θ it does not."
+        ),
     ),
     Claim(
         section="IV",
@@ -263,6 +267,7 @@ CLAIMS = (
             "conditional",
             statement(D(q(y)), "=", q(y) * D(log(q(y))), assuming=[assume("p > 0", q(y), ">", 0, for_all=[y])]),
         ),
+        believe="∇p = p ∇log p holds where p > 0, and a softmax policy is positive everywhere.",
     ),
     Claim(
         section="IV",
@@ -326,6 +331,7 @@ CLAIMS = (
                 ByInduction(),
             ),
         ),
+        believe="The theorem holds if the rewards do not depend on θ; if they do, E[∇G] is added (PG.8).",
     ),
     Claim(
         section="IV",
@@ -445,6 +451,7 @@ CLAIMS = (
                 ),
             ),
         ),
+        believe="Independent trajectories divide the covariance by N; copies of one do not.",
     ),
     Claim(
         section="IV",
@@ -497,6 +504,10 @@ CLAIMS = (
                 .then("=", E(arm(a), score(arm(a)) * pay(a)), algebra)
                 .then("=", D(E(arm(a), pay(a))), differentiation),
             ),
+        ),
+        believe=(
+            "On old samples the estimator is biased but for coincidences; with the weights π/π_old they can be "
+            "used (IS.1)."
         ),
     ),
     Claim(
@@ -602,6 +613,7 @@ CLAIMS = (
                 ),
             ),
         ),
+        believe="A step raises J if ∇J ≠ 0 and the step is small, below 2/L for an L-smooth J.",
     ),
     Claim(
         section="IV",

@@ -539,6 +539,10 @@ CLAIMS = (
                 statement(bent(BENT_STEP), ">", bent(phi), standing=[assume("1 − 2φ ≠ 0", 1 - 2 * phi, "≠", 0)]),
             ),
         ),
+        believe=(
+            "The loss falls as the margin grows. A step on one pair widens that pair's margin if it is small, "
+            "and in a table or a linear model whatever its size."
+        ),
     ),
     Claim(
         section="II",
@@ -871,6 +875,10 @@ CLAIMS = (
                 statement(STILL, "=", 0, standing=[no_worse], definitions=[error_is]),
                 begin(STILL).then("=", 0, lemma("RM.6.compared", at={i: i}), pointwise),
             ),
+        ),
+        believe=(
+            "Maximum likelihood recovers the rewards up to c(x) only if labels follow Bradley–Terry, the model "
+            "can express them, and the comparisons connect all responses of a prompt."
         ),
     ),
     Claim(

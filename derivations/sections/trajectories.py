@@ -297,6 +297,7 @@ CLAIMS = (
                 instances=(deferred(_ever_longer),),
             ),
         ),
+        believe="The return is at most r_max/(1 − γ) if γ < 1 and the rewards are bounded; both are needed.",
     ),
     Claim(
         section="III",
@@ -393,6 +394,7 @@ CLAIMS = (
                 ),
             ),
         ),
+        believe="With 0 < γ < 1 later rewards weigh less, and that changes which policy is best.",
     ),
 )
 

@@ -1586,6 +1586,10 @@ CLAIMS = (
                 ),
             ),
         ),
+        believe=(
+            "The closed form needs a positive definite F. For a softmax with all its logits F is singular; there "
+            "the pseudo-inverse gives one of many maximisers."
+        ),
     ),
     Claim(
         section="VII",
