@@ -35,7 +35,11 @@ def test_gymnasium_would_warn() -> None:
         check_env(TokenEnv(SORTING))
 
 
-@pytest.mark.parametrize("mdp", [echo_mdp(), echo_mdp(end=None), echo_mdp(end=0, horizon=3)], ids=repr)
+@pytest.mark.parametrize(
+    "mdp",
+    [echo_mdp(), echo_mdp(end=None), echo_mdp(end=0, horizon=3)],
+    ids=lambda mdp: f"end {mdp.end}, horizon {mdp.horizon}",
+)
 def test_every_episode_is_the_token_mdp(mdp: TokenMDP) -> None:
     """DEF.1: the state is prompt and tokens so far, the action is appended, the score arrives with the last token."""
     env = TokenEnv(mdp)
