@@ -35,6 +35,7 @@ SECTIONS = {
     "IX": ("The KL penalty", "kl_penalty"),
     "X": ("The optimal policy", "optimal_policy"),
     "XI": ("Direct preference optimisation", "dpo"),
+    "errata": ("Published slips", "errata"),
 }
 
 

@@ -101,3 +101,12 @@ def test_the_only_axiom_is_differentiation_under_a_dominated_sum(ledger: Ledger)
 )
 def test_the_first_sections_and_vi_are_whole(section: str, prefix: str, count: int) -> None:
     assert [c.id for c in CLAIMS if c.section == section] == [f"{prefix}.{n}" for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(("section", "prefix", "count"), [("XI", "DPO", 4), ("errata", "ERR", 12)])
+def test_xi_and_the_published_slips_are_whole(section: str, prefix: str, count: int) -> None:
+    assert [c.id for c in CLAIMS if c.section == section] == [f"{prefix}.{n}" for n in range(1, count + 1)]
+
+
+def test_every_published_slip_is_refuted() -> None:
+    assert {c.main.stated for c in CLAIMS if c.section == "errata"} == {"refuted"}
