@@ -16,7 +16,7 @@ CLAIMS = list(all_claims())
 ASSERTIONS = [assertion for claim in CLAIMS for assertion in claim.assertions]
 OF_SECTION_IV = [f"PG.{n}" for n in range(1, 12)]
 OF_SECTION_IX = [f"KL.{n}" for n in range(1, 18)]
-OF_SECTION_X = [f"OP.{n}" for n in (*range(1, 10), *range(11, 17))]
+OF_SECTION_X = [f"OP.{n}" for n in range(1, 17)]
 Entry = TypeVar("Entry", Assertion, Assertion | Measured, Assertion | Measured | Definition)
 EXCHANGED = {"proved": "conditional", "conditional": "unknown", "refuted": "proved", "unknown": "refuted"}
 
