@@ -34,6 +34,8 @@ SECTIONS = {
     "VIII": ("Proximal policy optimisation", "ppo"),
     "IX": ("The KL penalty", "kl_penalty"),
     "X": ("The optimal policy", "optimal_policy"),
+    "XI": ("Direct preference optimisation", "dpo"),
+    "errata": ("Published slips", "errata"),
 }
 
 

@@ -526,6 +526,9 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
             raise Unproved(f"the lemma assumes “{assumption.name}”, which is not assumed here")
         return None
     normaliser = Normaliser(facts_of(setting.statement))
+    # Often it is one of ours, word for word, which is seen sooner than proved.
+    if any(_same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
+        return None
     guards: frozenset[Apply] = frozenset()
     known = list(setting.hypotheses)
     if assumption.given is not None:
@@ -538,8 +541,6 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
     ):
         return None
     if assumption.for_all or assumption.given is not None:
-        if any(_same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
-            return None
         raise Unproved(f"the lemma assumes “{assumption.name}”, which is not seen to hold here")
     return Indicator(assumption.left, assumption.relation, assumption.right)
 
@@ -552,10 +553,13 @@ def _same_hypothesis(theirs: Hypothesis, ours: Hypothesis, normaliser: Normalise
         return False
     renaming = dict(zip(theirs.for_all, ours.for_all, strict=True))
     plain = Normaliser(_signs_only(normaliser.facts))
-    return all(
-        plain.equal(substitute(with_fresh_binders(a), renaming), with_fresh_binders(b))
-        for a, b in ((theirs.left, ours.left), (theirs.right, ours.right))
-    )
+    try:
+        return all(
+            plain.equal(substitute(with_fresh_binders(a), renaming), with_fresh_binders(b))
+            for a, b in ((theirs.left, ours.left), (theirs.right, ours.right))
+        )
+    except Undecided:
+        return False
 
 
 # --- chains ---------------------------------------------------------------------------------------------------------

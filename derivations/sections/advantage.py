@@ -726,6 +726,13 @@ masked_gae = recursion(
         * (gain_on(j, a, s) + gamma * goes_on(onward(j, a, s)) * value_on(onward(j, a, s)) - value_on(j))
     ),
 )
+ENDS = statement(
+    E(tail(j), kept_pair(j) * gae(j)),
+    "=",
+    E(first_law(s), E(start_policy(a, s), pair_test(s, a) * (q_on(s, a, goes_on) - start_value(s)))),
+    definitions=[bellman_on(goes_on)],
+    recursions=[tail_law, weights(lambda_), alive_law, masked_gae, pair_kept],
+)
 below_one = parameter("γ", Domain(Fraction(0), Fraction(1), upper_open=True))
 
 
@@ -1935,13 +1942,7 @@ CLAIMS = (
             "AD.20",
             "terminated bootstraps 0, truncated bootstraps V: then E[Â ∣ s, a] = A(s, a), for every λ",
             "proved",
-            statement(
-                E(tail(j), kept_pair(j) * gae(j)),
-                "=",
-                E(first_law(s), E(start_policy(a, s), pair_test(s, a) * (q_on(s, a, goes_on) - start_value(s)))),
-                definitions=[bellman_on(goes_on)],
-                recursions=[tail_law, weights(lambda_), alive_law, masked_gae, pair_kept],
-            ),
+            ENDS,
             ByInduction(),
         ),
         parts=(

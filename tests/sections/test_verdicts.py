@@ -25,6 +25,8 @@ ROWS = {
     "VIII": ("PPO", 16),
     "IX": ("KL", 17),
     "X": ("OP", 16),
+    "XI": ("DPO", 4),
+    "errata": ("ERR", 12),
 }
 Entry = TypeVar("Entry", Assertion, Assertion | Measured, Assertion | Measured | Definition)
 EXCHANGED = {"proved": "conditional", "conditional": "unknown", "refuted": "proved", "unknown": "refuted"}
@@ -102,3 +104,7 @@ def test_only_proved_claims_are_used_as_lemmas(ledger: Ledger) -> None:
 def test_the_only_axiom_is_differentiation_under_a_dominated_sum(ledger: Ledger) -> None:
     with_axioms = {a.id for a in ASSERTIONS if ledger.verdict(a.id).axioms}
     assert with_axioms == {"PG.1.dominated"}
+
+
+def test_every_published_slip_is_refuted() -> None:
+    assert {c.main.stated for c in CLAIMS if c.section == "errata"} == {"refuted"}
