@@ -160,8 +160,7 @@ class Normaliser:
         inside = self
         if isinstance(node, Derivative) and depends_on_theta(node):
             # An equation that holds at this θ may not be differentiated; what is defined by one is so at every θ.
-            moving = tuple(r for r in self.facts.rewrites if _may_move(r))
-            inside = Normaliser(replace(self.facts, rewrites=moving, sums=()))
+            inside = self._at_every_theta()
         parts = tuple(inside.rewritten(child, depth) for child in children(node))
         return node if parts == children(node) else rebuild(node, parts)
 
@@ -329,8 +328,15 @@ class Normaliser:
             worked_out = differentiate(body, self._slope)
             if not isinstance(worked_out, Derivative):
                 return self.lower(self.rewritten(worked_out), names, guards)
-        inner = self.reduce(self.lower(body, names, guards), guards)
+        # What equals something at this θ only may not be put in below a D that stays.
+        still = self._at_every_theta()
+        inner = still.reduce(still.lower(body, names, guards), guards)
         return [(ONE, (), {Composite("D", (inner,)): 1})] if inner else []
+
+    def _at_every_theta(self) -> Normaliser:
+        """The same rules, with the equations only that hold at every θ."""
+        moving = tuple(r for r in self.facts.rewrites if _may_move(r))
+        return Normaliser(replace(self.facts, rewrites=moving, sums=()), self.rules)
 
     def _refuse_exchange(self, body: Term) -> None:
         for inner in subterms(body):

@@ -330,9 +330,19 @@ def _left_over(difference: Polynomial) -> str:
 
 def _same_maximiser(statement: Statement, over: Function, normaliser: Normaliser) -> str:
     difference = normaliser.difference(statement.left, statement.right)
-    if _mentions(difference, over):
+    # A definition on histories is not put in: what it defines depends on what it speaks of.
+    reached = _reached(statement.definitions, over)
+    if any(_mentions(difference, symbol) for symbol in reached):
         raise Unproved(f"the difference of the two sides depends on {over.name}")
     return f"the difference does not depend on {over.name}"
+
+
+def _reached(definitions: Sequence[Definition], over: Function) -> frozenset[Function]:
+    """A function, and everything that is defined by means of it."""
+    found = frozenset((over,))
+    while more := {d.function for d in definitions if functions(d.value) & found} - found:
+        found |= more
+    return found
 
 
 def _mentions(polynomial: Polynomial, symbol: Function) -> bool:
@@ -387,7 +397,7 @@ def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
     claim = spelled_out(setting.lemmas(use.name), setting.statement.definitions)
     if not isinstance(claim.relation, str) or claim.exists:
         raise Unproved(f"lemma {use.name}: it does not compare two terms for all values")
-    mapping = dict(use.instance)
+    mapping = {symbol: _of_made_indices(symbol, *replacement) for symbol, replacement in use.instance}
     _require_same_equations(use, claim, setting.statement)
     for symbol, (indices, value) in mapping.items():
         _fits(symbol, indices, value, claim, setting)
@@ -424,12 +434,21 @@ def spelled_out(claim: Statement, kept: Sequence[Definition] = ()) -> Statement:
     foreign = tuple(d for d in claim.definitions if d not in kept)
     if not foreign or any(sort.is_history for d in foreign for sort in d.function.sorts):
         return claim
+    gone = {d.function for d in foreign}
+    if any(
+        gone & functions(a.body) for a in (*claim.assuming, *claim.standing) if isinstance(a, (Summable, Dominated))
+    ):
+        return claim
     rules = Normaliser(facts_of(replace(claim, assuming=(), standing=(), definitions=foreign)))
 
     def plain(assumption: Assumption) -> Assumption:
         if not isinstance(assumption, Hypothesis):
             return assumption
-        return replace(assumption, left=rules.rewritten(assumption.left), right=rules.rewritten(assumption.right))
+        given = assumption.given
+        if given is not None:
+            given = replace(given, left=rules.rewritten(given.left), right=rules.rewritten(given.right))
+        left, right = rules.rewritten(assumption.left), rules.rewritten(assumption.right)
+        return replace(assumption, left=left, right=right, given=given)
 
     return replace(
         claim,
@@ -453,6 +472,12 @@ def _require_same_equations(use: UseLemma, claim: Statement, here: Statement) ->
         raise Unproved(
             f"lemma {use.name}: {min(f.name for f in replaced)} stands in a definition, it cannot be replaced"
         )
+
+
+def _of_made_indices(symbol: Function, indices: tuple[Index, ...], value: Term) -> tuple[tuple[Index, ...], Term]:
+    """A term that is put in for a function, of indices of which nothing is assumed."""
+    made = tuple(Index(Made(f"·{symbol.name}{k}"), sort) for k, sort in enumerate(symbol.sorts))
+    return made, substitute(with_fresh_binders(value), dict(zip(indices, made, strict=True)))
 
 
 def _is_alike(symbol: Function, indices: tuple[Index, ...], value: Apply) -> bool:
@@ -594,7 +619,7 @@ def _require_defined(node: Term, setting: Setting) -> None:
     try:
         require_defined(node, facts, setting.hypotheses)
         if any(isinstance(inner, Derivative) for inner in subterms(node)):
-            require_smooth_equations(setting.statement, facts, setting.hypotheses)
+            require_smooth_equations(setting.statement, facts, setting.hypotheses, (node,))
     except StatementError as reason:
         raise Unproved(str(reason)) from reason
 

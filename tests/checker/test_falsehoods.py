@@ -55,6 +55,7 @@ from derivations.checker.terms import (
     POSITIVE,
     REAL,
     UNIT,
+    Cases,
     D,
     Delta,
     Domain,
@@ -797,6 +798,95 @@ def test_a_claim_that_nobody_knows_is_no_lemma() -> None:
     ledger = Ledger([claim("C.1", statement(c, "=", c), begin(c).then("=", c, lemma("C.9")))])
     with pytest.raises(BadInput, match=r"C\.9"):
         ledger.verdict("C.1")
+
+
+# --- what holds at this θ, or at this index, only ---------------------------------------------------------------------
+
+two = function("f_θ", Y, depends=True)
+zero_here = assume("Σ f_θ = 0", Sum(y, two(y)), "=", 0)
+
+
+def test_a_sum_that_is_zero_at_this_theta_does_not_stay_so() -> None:
+    slope = statement(D(Sum(y, two(y))), "=", 0, standing=[zero_here])
+    unproved(slope)
+    unproved(slope, begin(slope.left).then("=", 0, hypothesis("Σ f_θ = 0")))
+    switched = Cases(Indicator(d, ">", term(0)), Sum(y, two(y)), term(0))
+    unproved(statement(D(switched), "=", 0, standing=[zero_here, assume("d ≠ 0", d, "≠", 0)]))
+
+
+def test_a_slope_that_is_zero_at_this_theta_is_not_differentiated_in_a_case() -> None:
+    switched = Cases(Indicator(c, ">", term(0)), D(d), term(0))
+    moved = Cases(Indicator(d, ">", term(0)), d, term(0))
+    flat = [assume("∇d = 0", D(d), "=", 0), assume("d ≠ 0", d, "≠", 0)]
+    unproved(statement(D(switched), "=", 0, standing=flat))
+    unproved(statement(D(D(moved)), "=", 0, standing=flat))
+
+
+def test_equal_slopes_make_a_kink_smooth_once_only() -> None:
+    larger = function("m_θ", depends=True)
+    touching = [assume("d = 0", d, "=", 0), assume("∇d = 0", D(d), "=", 0)]
+    defined = define(larger(), maximum(d, 2 * d))
+    assert judge(statement(D(larger()), "=", 0, definitions=[defined], standing=touching)).holds
+    unproved(statement(D(D(larger())), "=", 0, definitions=[defined], standing=touching))
+    slope = function("s_θ", depends=True)
+    through = [defined, define(slope(), D(larger()))]
+    unproved(statement(D(slope()), "=", 0, definitions=through, standing=touching))
+
+
+def test_a_jump_in_a_definition_has_no_slope() -> None:
+    jump = function("j_θ", depends=True)
+    for what in (Indicator(d, ">", term(0)), Cases(Indicator(d, ">", term(0)), d, 2 * d)):
+        with pytest.raises(StatementError, match="a condition changes"):
+            check(D(jump()), "=", D(jump()), definitions=[define(jump(), what)])
+
+
+def test_what_is_assumed_of_one_index_is_not_assumed_of_that_of_a_definition() -> None:
+    one = assume("f(y) > 0", f(y), ">", 0)
+    high, entropy, sum_ = function("h₊", Y, domain=POSITIVE), function("l", Y), function("S₀", H, domain=NONNEGATIVE)
+    unproved(statement(high(z), ">", 0, standing=[one], definitions=[define(high(y), f(y))]))
+    unproved(statement(entropy(z), "=", entropy(z), standing=[one], definitions=[define(entropy(y), log(f(y)))]))
+    inside = define(entropy(z), Sum(y, log(f(y))))
+    unproved(statement(entropy(z), "=", entropy(z), standing=[one], definitions=[inside]))
+    added = recursion(sum_, start=lambda: 0, step=lambda h, y: sum_(h) + f(y))
+    unproved(statement(sum_(h), "≥", 0, standing=[one], recursions=[added]))
+    everywhere = assume("log f > 0", log(f(y)), ">", 0, for_all=[y])
+    unproved(statement(c, "=", c, standing=[one, everywhere]))
+
+
+def test_what_is_assumed_of_one_index_is_not_assumed_of_that_of_a_replacement() -> None:
+    high = function("h₊", Y, domain=POSITIVE)
+    positive = statement(Sum(z, high(z)), ">", 0)
+    wanted = statement(Sum(z, f(z)), ">", 0, standing=[assume("f(y) > 0", f(y), ">", 0)])
+    argument = begin(wanted.left).then(">", 0, lemma("positive", {high: ((y,), f(y))}))
+    unproved(wanted, argument, known(positive=positive))
+
+
+def test_what_a_lemma_defines_is_meant_in_its_conditions_too() -> None:
+    other = function("w", Y)
+    where = assume("f ≥ 0 where w > 0", f(y), "≥", 0, for_all=[y], given=Indicator(other(y), ">", term(0)))
+    kept = Sum(y, f(y) * Indicator(g(y), ">", term(0)))
+    masked = statement(
+        Sum(y, f(y) * Indicator(other(y), ">", term(0))), "≥", 0, standing=[where], definitions=[define(other(y), g(y))]
+    )
+    prove(masked)
+    wanted = statement(kept, "≥", 0, standing=[where])
+    unproved(wanted, begin(kept).then("≥", 0, lemma("masked")), known(masked=masked))
+
+
+def test_a_value_on_histories_is_maximised_by_what_it_is_defined_by() -> None:
+    choice, worth = law("π_H", Y, given=[H]), function("W", H)
+    defined = define(worth(h), E(choice(y, h), f(y)))
+    unproved(statement(worth(h), same_maximiser(over=choice), 0, definitions=[defined]))
+
+
+def test_a_parameter_does_not_go_where_its_domain_does_not() -> None:
+    share, many = parameter("s", OPEN_UNIT), parameter("N", Domain(lower=Fraction(1)))
+    for given in (
+        statement(limit(Indicator(term(2), "<", share), share, "∞"), "=", 0),
+        statement(limit(Indicator(many, "<", term(half)), many, "0⁺"), "=", 0),
+    ):
+        with pytest.raises(Unproved, match="does not go to"):
+            prove_limit(given)
 
 
 # --- chains ---------------------------------------------------------------------------------------------------------
