@@ -93,8 +93,9 @@ class Facts:
     positive_sums: tuple[Hypothesis, ...] = ()
 
     def is_finite(self, sort: Sort) -> bool:
-        """Whether a sort is finite, by declaration or by hypothesis."""
-        return not sort.infinite or sort in self.finite
+        """Whether a sort is finite, by declaration or by hypothesis; histories are if all that they are made of is."""
+        own = not sort.infinite or sort in self.finite
+        return own and all(self.is_finite(part) for part in (*sort.start, *sort.step))
 
     def nonzero(self, node: Apply, present: Iterable[Apply] = ()) -> bool:
         """Whether a function at indices is not zero, where the functions in `present` are not."""

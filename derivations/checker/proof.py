@@ -354,20 +354,29 @@ def _mentions(polynomial: Polynomial, symbol: Function) -> bool:
 def _first_order(statement: Statement, normaliser: Normaliser) -> str:
     assert isinstance(statement.relation, FirstOrder)
     where = statement.relation.at
-    left, right = _worked_out(statement.left), _worked_out(statement.right)
-    pairs = ((left, right, "value"), (_worked_out(Derivative(left)), _worked_out(Derivative(right)), "derivative"))
+    left, right = (_worked_out(side, normaliser) for side in (statement.left, statement.right))
+    left_slope, right_slope = (_worked_out(Derivative(side), normaliser) for side in (left, right))
+    if any(_is_differentiated(side) for side in (statement.left, statement.right)):
+        for side in (statement.left, statement.right):
+            normaliser.refuse_exchange(Derivative(side))
+    pairs = ((left, right, "value"), (left_slope, right_slope, "derivative"))
     for ours, theirs, what in pairs:
         if not normaliser.equal(at_point(ours, where), at_point(theirs, where)):
             raise Unproved(f"the {what} at {where.name} is not seen to be the same")
     return "value and derivative, normal form"
 
 
-def _worked_out(node: Term) -> Term:
+def _is_differentiated(node: Term) -> bool:
+    return any(isinstance(inner, Derivative) for inner in subterms(node))
+
+
+def _worked_out(node: Term, normaliser: Normaliser) -> Term:
     """The term without D: only then can a point be put in for what moves."""
-    parts = tuple(_worked_out(child) for child in children(node))
+    parts = tuple(_worked_out(child, normaliser) for child in children(node))
     node = rebuild(node, parts) if parts else node
     if not isinstance(node, Derivative):
         return node
+    normaliser.refuse_exchange(node.body)
     found = differentiate(node.body)
     # Whether a minimum has a kink is asked of this θ, not of the point.
     kinked = any(isinstance(inner, (Minimum, Maximum)) and depends_on_theta(inner) for inner in subterms(node.body))

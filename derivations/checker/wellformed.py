@@ -134,8 +134,9 @@ def _apart(statement: Statement, named: frozenset[Index]) -> Statement:
                 if condition is not None:
                     left, right = (substitute(side, new) for side in (condition.left, condition.right))
                     condition = replace(condition, left=left, right=right)
-                sides = {"left": substitute(given.left, new), "right": substitute(given.right, new)}
-                return replace(given, for_all=_renamed(given.for_all, new), given=condition, **sides)
+                left, right = substitute(given.left, new), substitute(given.right, new)
+                own = _renamed(given.for_all, new)
+                return replace(given, left=left, right=right, for_all=own, given=condition)
             case Summable() | Dominated():
                 new = renaming((given.index,), given.body)
                 return replace(given, index=new.get(given.index, given.index), body=substitute(given.body, new))

@@ -444,6 +444,38 @@ def test_one_summable_function_does_not_make_another_summable() -> None:
     unproved(statement(Sum(tau, wild(tau) + tame(tau)), "=", Sum(tau, wild(tau)) + Sum(tau, tame(tau)), standing=given))
 
 
+def test_histories_of_infinitely_many_steps_are_an_infinite_set() -> None:
+    for paths in (histories("G", step=[T]), histories("G", start=[T], step=[Y])):
+        path, wild = paths.index("g"), function("w_G", paths)
+        unproved(statement(Sum(path, wild(path) - wild(path)), "=", 0))
+        unproved(statement(Sum(path, c), "=", c * Size(paths)))
+
+
+def test_the_slopes_of_an_infinite_law_sum_to_zero_under_a_bound_only() -> None:
+    law_ = law("p_T", T, depends=True)
+    total_ = statement(Sum(tau, D(law_(tau))), "=", 0)
+    unproved(replace(total_, standing=(Summable(tau, D(law_(tau)), "Σ∣∇p∣ < ∞"),)))
+    prove(replace(total_, standing=(Dominated(tau, law_(tau), "dominated"),)))
+
+
+def test_first_order_at_a_point_exchanges_no_infinite_sum_for_nothing() -> None:
+    law_, old, gain = law("p_T", T, depends=True), law("p_old", T), function("G", T)
+    converge = [Summable(tau, law_(tau) * gain(tau), "now"), Summable(tau, old(tau) * gain(tau), "old")]
+    flat = assume("∇p = 0", D(law_(tau)), "=", 0, for_all=[tau])
+    left, right = (Sum(tau, each(tau) * gain(tau)) for each in (law_, old))
+    unproved(statement(left, first_order(point("θ_old", {law_: old})), right, standing=[*converge, flat]))
+
+
+def test_one_bound_does_not_do_for_two_derivatives() -> None:
+    law_, gain = law("p_T", T, depends=True), function("G", T)
+    twice = Sum(tau, D(D(law_(tau))) * gain(tau))
+    given = [
+        Dominated(tau, law_(tau) * gain(tau), "dominated"),
+        Summable(tau, D(D(law_(tau))) * gain(tau), "Σ∣∇²p·G∣ < ∞"),
+    ]
+    unproved(statement(D(D(Sum(tau, law_(tau) * gain(tau)))), "=", twice, standing=given))
+
+
 # --- assumptions ----------------------------------------------------------------------------------------------------
 
 
