@@ -19,7 +19,7 @@ from itertools import permutations
 import flint
 
 from derivations.checker.errors import Undecided
-from derivations.checker.facts import Facts, Rewrite
+from derivations.checker.facts import Facts
 from derivations.checker.polynomial import (
     MAX_MONOMIALS,
     ONE,
@@ -336,8 +336,7 @@ class Normaliser:
 
     def _at_every_theta(self) -> Normaliser:
         """The same rules, with the equations only that hold at every θ."""
-        moving = tuple(r for r in self.facts.rewrites if _may_move(r))
-        return Normaliser(replace(self.facts, rewrites=moving, sums=()), self.rules)
+        return Normaliser(self.facts.at_every_theta(), self.rules)
 
     def refuse_exchange(self, body: Term) -> None:
         """Refuses to differentiate a sum over an infinite set term by term, unless a summable bound is assumed."""
@@ -803,10 +802,6 @@ class Normaliser:
             else:
                 return False
         return True
-
-
-def _may_move(rule: Rewrite) -> bool:
-    return rule.pattern.order == 0 and rule.holds_under_derivative()
 
 
 def is_law_over(node: Apply, index: Index) -> bool:

@@ -508,7 +508,8 @@ def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Stat
     normaliser = Normaliser(facts)
     if isinstance(value, Apply) and _is_alike(symbol, indices, value):
         return
-    if symbol.law and not normaliser.equal(total(indices[0], *indices[1 : symbol.law], of=value), Number(Fraction(1))):
+    summed = Normaliser(facts.at_every_theta()) if depends_on_theta(value) else normaliser
+    if symbol.law and not summed.equal(total(indices[0], *indices[1 : symbol.law], of=value), Number(Fraction(1))):
         raise Unproved(f"what is put in for the law {symbol.name} is not known to sum to one")
     domain = symbol.domain
     if domain == REAL:

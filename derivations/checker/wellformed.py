@@ -205,7 +205,8 @@ def _require_dependence(symbol: Function, value: Term) -> None:
 
 
 def _require_sum(symbol: Function, value: Term, facts: Facts, where: str) -> None:
-    if not Normaliser(facts).equal(value, Number(Fraction(1))):
+    # A law that moves sums to one at every θ.
+    if not Normaliser(facts.at_every_theta() if symbol.depends else facts).equal(value, Number(Fraction(1))):
         raise StatementError(f"{symbol.name} is declared a law, but its equation is not known to sum to one {where}")
 
 

@@ -865,6 +865,20 @@ def test_equal_slopes_make_a_kink_smooth_once_only() -> None:
     unproved(statement(D(slope()), "=", 0, definitions=through, standing=touching))
 
 
+def test_a_law_that_moves_sums_to_one_at_every_theta() -> None:
+    weight, path = function("w_θ", Y, domain=POSITIVE, depends=True), law("p_θ", H, depends=True)
+    whole = function("w_H", H, domain=POSITIVE, depends=True)
+    here = assume("Σ w = 1", Sum(y, weight(y)), "=", 1)
+    slopes = statement(Sum(h, D(path(h))), "=", 0, standing=[here])
+    walk = recursion(path, start=lambda: 1, step=lambda h, y: path(h) * weight(y))
+    unproved(replace(slopes, recursions=(walk,)), ByCalculation())
+    total_ = assume("Σ w_H = 1", Sum(h, whole(h)), "=", 1)
+    unproved(replace(slopes, standing=(total_,), definitions=(define(path(h), whole(h)),)), ByCalculation())
+    wanted = statement(Sum(y, D(weight(y))), "=", 0, standing=[here])
+    argument = begin(wanted.left).then("=", 0, lemma("flat", {moving: weight}))
+    unproved(wanted, argument, known(flat=statement(Sum(y, D(moving(y))), "=", 0)))
+
+
 def test_a_jump_in_a_definition_has_no_slope() -> None:
     jump = function("j_θ", depends=True)
     for what in (Indicator(d, ">", term(0)), Cases(Indicator(d, ">", term(0)), d, 2 * d)):
