@@ -69,6 +69,10 @@ def prove_limit(statement: Statement) -> Proof:
     limit = statement.left
     if not isinstance(limit, Limit) or statement.relation != "=":
         raise Unproved("limit: expected a statement lim body = term")
+    domain = limit.parameter.function.domain
+    near_zero = (domain.lower is None or domain.lower <= 0) and (domain.upper is None or domain.upper > 0)
+    if not (domain.upper is None if limit.to == "∞" else near_zero):
+        raise Unproved(f"limit: {limit.parameter.function.name} ∈ {domain} does not go to {limit.to}")
     hypotheses = [a for a in (*statement.assuming, *statement.standing) if isinstance(a, Hypothesis)]
     if any(limit.parameter.function in functions(t) for a in hypotheses for t in a.terms):
         raise Unproved(f"an assumption speaks of {limit.parameter.function.name}, which the limit binds")
@@ -227,7 +231,8 @@ def _prove_convex(statement: Statement, parameter: Term, at: Number) -> Proof:
     hypotheses = [a for a in (*statement.assuming, *statement.standing) if isinstance(a, Hypothesis)]
     if any(f == symbol or f.depends for a in hypotheses for t in a.terms for f in functions(t)):
         raise Unproved(f"convexity: an assumption speaks of {symbol.name}, or of θ")
-    if any(f.depends for f in statement.functions):
+    sides = [node for side in (statement.left, statement.right) for node in subterms(side)]
+    if any(f.depends for f in statement.functions) or any(isinstance(node, Derivative) for node in sides):
         raise Unproved("convexity: something depends on θ, which is the parameter here")
     if statement.infinite_sorts:
         raise Unproved("convexity: a sum over an infinite set is not differentiated term by term")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derivations.checker.statement import Assumption, Dominated, Finite, Hypothesis, Statement, Summable
 from derivations.checker.terms import (
@@ -93,8 +93,15 @@ class Facts:
     positive_sums: tuple[Hypothesis, ...] = ()
 
     def is_finite(self, sort: Sort) -> bool:
-        """Whether a sort is finite, by declaration or by hypothesis."""
-        return not sort.infinite or sort in self.finite
+        """Whether a sort is finite, by declaration or by hypothesis; histories are if all that they are made of is."""
+        own = not sort.infinite or sort in self.finite
+        return own and all(self.is_finite(part) for part in (*sort.start, *sort.step))
+
+    def at_every_theta(self) -> Facts:
+        """The same, with those equations only that hold at every θ: what is assumed to be equal is so at this θ."""
+        rewrites = tuple(r for r in self.rewrites if r.pattern.order == 0 and r.holds_under_derivative())
+        sums = tuple(h for h in self.sums if not any(depends_on_theta(side) for side in h.terms))
+        return replace(self, rewrites=rewrites, sums=sums)
 
     def nonzero(self, node: Apply, present: Iterable[Apply] = ()) -> bool:
         """Whether a function at indices is not zero, where the functions in `present` are not."""

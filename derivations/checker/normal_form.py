@@ -19,7 +19,7 @@ from itertools import permutations
 import flint
 
 from derivations.checker.errors import Undecided
-from derivations.checker.facts import Facts, Rewrite
+from derivations.checker.facts import Facts
 from derivations.checker.polynomial import (
     MAX_MONOMIALS,
     ONE,
@@ -66,6 +66,7 @@ from derivations.checker.terms import (
     Size,
     Sum,
     Term,
+    bound_here,
     children,
     depends_on_theta,
     differentiate,
@@ -160,8 +161,7 @@ class Normaliser:
         inside = self
         if isinstance(node, Derivative) and depends_on_theta(node):
             # An equation that holds at this θ may not be differentiated; what is defined by one is so at every θ.
-            moving = tuple(r for r in self.facts.rewrites if _may_move(r))
-            inside = Normaliser(replace(self.facts, rewrites=moving, sums=()))
+            inside = self._at_every_theta()
         parts = tuple(inside.rewritten(child, depth) for child in children(node))
         return node if parts == children(node) else rebuild(node, parts)
 
@@ -328,21 +328,34 @@ class Normaliser:
         if not depends_on_theta(body):
             return []
         if Rules.DERIVATIVE in self.rules or isinstance(body, Apply):
-            self._refuse_exchange(body)
+            self.refuse_exchange(body)
             worked_out = differentiate(body, self._slope)
             if not isinstance(worked_out, Derivative):
                 return self.lower(self.rewritten(worked_out), names, guards)
-        inner = self.reduce(self.lower(body, names, guards), guards)
+        # What equals something at this θ only may not be put in below a D that stays.
+        still = self._at_every_theta()
+        inner = still.reduce(still.lower(body, names, guards), guards)
         return [(ONE, (), {Composite("D", (inner,)): 1})] if inner else []
 
-    def _refuse_exchange(self, body: Term) -> None:
+    def _at_every_theta(self) -> Normaliser:
+        """The same rules, with the equations only that hold at every θ."""
+        return Normaliser(self.facts.at_every_theta(), self.rules)
+
+    def refuse_exchange(self, body: Term) -> None:
+        """Refuses to differentiate a sum over an infinite set term by term, unless a summable bound is assumed."""
         for inner in subterms(body):
+            if isinstance(inner, Derivative) and self._is_infinite_inside(inner):
+                raise Undecided("a sum over an infinite set is not differentiated twice")
             if isinstance(inner, (Sum, Expectation)) and depends_on_theta(inner):
                 indices = inner.indices if isinstance(inner, Expectation) else (inner.index,)
                 summand = inner.body if isinstance(inner, Sum) else inner.law * inner.body
                 for index in indices:
                     if not self.facts.is_finite(index.sort) and not self._is_dominated(index, summand):
                         raise Undecided(f"the derivative of a sum over {index.sort.name} may not be taken inside it")
+
+    def _is_infinite_inside(self, node: Term) -> bool:
+        bound = {index for inner in subterms(node) if depends_on_theta(inner) for index in bound_here(inner)}
+        return not all(self.facts.is_finite(index.sort) for index in bound)
 
     def _is_dominated(self, index: Index, summand: Term) -> bool:
         plain = Normaliser(Facts(finite=frozenset((index.sort,))), Rules.RING)
@@ -573,10 +586,20 @@ class Normaliser:
             if not self._alone(leading, atom, binders, factors):
                 continue
             if atom.order:
+                self._refuse_moving_total(atom, leading)
                 return None
             gone = set(leading)
             return (tuple(b for b in binders if b not in gone), {a: e for a, e in factors.items() if a != atom}), False
         return (binders, factors), True
+
+    def _refuse_moving_total(self, atom: Apply, leading: tuple[Argument, ...]) -> None:
+        """The derivatives of a law over an infinite set sum to zero only where the exchange is justified."""
+        for index in leading:
+            if self.facts.is_finite(index.sort):
+                continue
+            still = Apply(atom.function, atom.arguments, atom.order - 1)
+            if not isinstance(index, Index) or not self._is_dominated(index, still):
+                raise Undecided(f"the derivative of a sum over {index.sort.name} may not be taken inside it")
 
     @staticmethod
     def _alone(leading: tuple[Argument, ...], atom: Apply, binders: tuple[Index, ...], factors: Factors) -> bool:
@@ -782,10 +805,6 @@ class Normaliser:
             else:
                 return False
         return True
-
-
-def _may_move(rule: Rewrite) -> bool:
-    return rule.pattern.order == 0 and rule.holds_under_derivative()
 
 
 def is_law_over(node: Apply, index: Index) -> bool:

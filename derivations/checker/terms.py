@@ -899,6 +899,14 @@ def with_fresh_binders(node: Term) -> Term:
     return node
 
 
+def rename_all_bound(node: Term, taken: Iterable[Index]) -> Term:
+    """The same term with every bound index that is among `taken` renamed."""
+    names = frozenset(taken)
+    for binder in bound_indices(node) & names:
+        node = _rename_everywhere(node, binder, names)
+    return node
+
+
 def _rename_everywhere(node: Term, binder: Index, taken: Iterable[Index]) -> Term:
     parts = tuple(_rename_everywhere(child, binder, taken) for child in children(node))
     node = rebuild(node, parts)

@@ -722,7 +722,7 @@ CLAIMS = (
             *(
                 Assertion(
                     f"TP.1.{name}",
-                    f"the remainder is at {'most' if sign > 0 else 'least −'}2M γᵗ",
+                    f"the remainder is at {'most ' if sign > 0 else 'least −'}2M γᵗ",
                     "proved",
                     statement(
                         sign * remainder,
@@ -1052,7 +1052,7 @@ CLAIMS = (
             *(
                 Assertion(
                     f"TP.3.{name}",
-                    f"after every history Σ_a (π′ − π)A is at {'most' if sign > 0 else 'least −'}2αε_A",
+                    f"after every history Σ_a (π′ − π)A is at {'most ' if sign > 0 else 'least −'}2αε_A",
                     "proved",
                     statement(sign * SHIFT, "≤", 2 * alpha * epsilon, standing=[within, bounded]),
                     begin(sign * SHIFT)

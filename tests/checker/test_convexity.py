@@ -101,3 +101,9 @@ def test_the_interval_is_the_domain() -> None:
     early = parameter("t", Domain(Fraction(0), Fraction(1), lower_open=True))
     falling = statement(early**3 - 3 * early + 2, "≥", 0)
     assert convex_in(early, 1)(falling).method == "convexity"
+
+
+def test_a_derivative_that_is_written_is_not_one_in_the_parameter() -> None:
+    s = parameter("s", REAL)
+    with pytest.raises(Unproved, match="depends on θ"):
+        convex_in(s, 0)(statement(D(s**3) / 3 - s**2 / 2, "≥", 0))
