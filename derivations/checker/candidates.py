@@ -154,7 +154,8 @@ def cost_of(value: Real) -> tuple[int, int]:
     return int(rational != 0), abs(rational.numerator) + rational.denominator
 
 
-def _option(entries: Iterable[Sequence[Real]]) -> Option:
+def option_of(entries: Iterable[Sequence[Real]]) -> Option:
+    """The choice of these entries, with what it costs."""
     jets = tuple(tuple(jet) for jet in entries)
     costs = [cost_of(value) for jet in jets for value in jet[:1]] + [
         cost_of(v) for jet in jets for v in jet[1:] if cost_of(v)[0]
@@ -193,7 +194,7 @@ def value_options(symbol: Function, order: int, exponential: bool) -> tuple[Opti
     ends = [reals.real(end) for end in (lower, upper) if end is not None]
     still = [[reals.ZERO] * order]
     options = {
-        (_key(value), tuple(map(_key, tail))): _option([[value, *tail]])
+        (_key(value), tuple(map(_key, tail))): option_of([[value, *tail]])
         for value in values
         for tail in (still if symbol.slope is None and value in ends else tails)
     }
@@ -213,7 +214,7 @@ def law_options(n: int, positive: bool, order: int) -> tuple[Option, ...]:
         tangents = _tangents(tuple(x != 0 for x in column)) if order else [()]
         for tail in product(tangents, repeat=order):
             jets = [[reals.real(x), *(reals.real(slope[k]) for slope in tail)] for k, x in enumerate(column)]
-            options.append(_option(jets))
+            options.append(option_of(jets))
     return tuple(sorted(options, key=lambda o: (o.nonzero, o.weight)))
 
 

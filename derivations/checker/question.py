@@ -67,18 +67,24 @@ class Question:
         self.open = tuple(a for a in by_length if _open_indices(a))
         self.reach = _reach(statement)
         self.solved = tuple(_solved(a) for a in assumptions)
+        self.admitted = 0  # worlds that were looked at and in which everything assumed holds
 
     def counterexample(self, world: World) -> World | None:
         """The world with the free indices at which the statement fails in it, or None."""
+        admitted = False
         try:
             if not all(_assumption_holds(a, world) for a in self.closed):
                 return None
             for at in free_assignments(self.statement.free, world):
-                here = replace(world, indices=at, _kept=world._kept, _pinned=world._pinned)
-                if all(_assumption_holds(a, here) for a in self.open) and self._fails(here):
+                here = world.at(at)
+                if not all(_assumption_holds(a, here) for a in self.open):
+                    continue
+                if self._fails(here):
                     return here
+                admitted = True
         except Undetermined:
             return None
+        self.admitted += admitted
         return None
 
     def _fails(self, world: World) -> bool:

@@ -123,13 +123,13 @@ def _at_random(question: Question, sizes: Sizes, parts: Sequence[Slot], most: in
     if any(not slot.options for slot in parts):
         return None
     for number in range(most):
-        found = _attempt(question, *sizes, _draw(parts, draw, lively=number % 2 == 0))
+        found = _attempt(question, *sizes, draw_options(parts, draw, lively=number % 2 == 0))
         if found is not None:
             return found
     return None
 
 
-def _draw(parts: Sequence[Slot], draw: random.Random, lively: bool) -> list[tuple[Slot, Option]]:
+def draw_options(parts: Sequence[Slot], draw: random.Random, lively: bool) -> list[tuple[Slot, Option]]:
     """One option a slot at random; now and then that of a slot like it, so that laws and values are equal."""
     chosen: list[tuple[Slot, Option]] = []
     for slot in parts:
@@ -168,7 +168,7 @@ def _search(question: Question, effort: Effort, seed: int) -> Found | None:
     draw = random.Random(seed)
     places: list[Place] = []
     best: Found | None = None
-    for place in _places(question, effort):
+    for place in places_of(question, effort):
         if best is not None and _size(place) > best.measure[0]:
             break
         places.append(place)
@@ -179,7 +179,7 @@ def _search(question: Question, effort: Effort, seed: int) -> Found | None:
     return None if best is None else _second_look(question, best, places, draw, effort)
 
 
-def _places(question: Question, effort: Effort) -> Iterator[Place]:
+def places_of(question: Question, effort: Effort) -> Iterator[Place]:
     """The choices of sizes, by their total, whose worlds are not too large, each with what is left to choose."""
     fitting = (s for s in sizes_in_order(question, effort.largest) if table_size(question, *s) <= MAX_ENTRIES)
     for sizes in islice(fitting, effort.sizes):
@@ -272,4 +272,16 @@ def fails_in(statement: Statement, world: World) -> Counterexample | None:
     return Counterexample(failing, (total, sum(n for n, _ in costs), sum(w for _, w in costs)), left, right)
 
 
-__all__ = ["DOUBLE_ENTRY", "THOROUGH", "Counterexample", "Effort", "Question", "fails_in", "is_satisfiable", "refute"]
+__all__ = [
+    "DOUBLE_ENTRY",
+    "THOROUGH",
+    "Counterexample",
+    "Effort",
+    "Found",
+    "Question",
+    "draw_options",
+    "fails_in",
+    "is_satisfiable",
+    "places_of",
+    "refute",
+]

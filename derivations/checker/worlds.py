@@ -8,7 +8,7 @@ numbers, and nothing of proofs: a wrong rule of the normal form cannot fool it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
@@ -95,7 +95,17 @@ class World:
 
     def at_length(self, sort: Sort, steps: int) -> World:
         """The same world, its histories seen after fewer steps."""
-        return replace(self, lengths={**self.lengths, sort: steps}, _kept={}, _pinned=[])
+        return self._with(lengths={**self.lengths, sort: steps}, _kept={}, _pinned=[])
+
+    def at(self, indices: Environment) -> World:
+        """The same world at these free indices; what is known of its terms stays known."""
+        return self._with(indices=indices)
+
+    def _with(self, **changed: object) -> World:
+        # As dataclasses.replace, which is slow: there are many worlds.
+        other = object.__new__(World)
+        other.__dict__.update(self.__dict__ | changed)
+        return other
 
     def value(self, term: Term, at: Environment | None = None) -> Real:
         """The exact value of any term; `at` gives its free indices, the world's own fill in."""
@@ -264,13 +274,12 @@ def _inverse(x: Jet, node: Term) -> Jet:
     return tuple(result)
 
 
-@lru_cache(maxsize=10_000)
-def _rational(value: Fraction) -> Real:
-    return reals.real(value)
-
-
 def _number(node: Number, world: World, environment: Environment, order: int) -> Jet:
-    return _constant(_rational(node.value), order)
+    known = node.__dict__.get("_real")
+    if known is None:
+        # Kept with the number: it is met in every world.
+        known = node.__dict__["_real"] = reals.real(node.value)
+    return _constant(known, order) if order else (known,)
 
 
 def _element(argument: Argument, environment: Environment) -> Element:

@@ -133,7 +133,7 @@ def judged(ledger: Ledger, claims: Sequence[Claim], jobs: int | None = None) -> 
 
     run = Run(claims)
     started = time.perf_counter()
-    bar = _progress()
+    bar = progress()
     task = bar.add_task("", total=len(claims))
 
     def at_work(claim: str) -> None:
@@ -155,7 +155,7 @@ def _is_finished(ledger: Ledger, claim: Claim) -> bool:
     return all(ledger.known(entry.id) is not None for entry in claim.entries)
 
 
-def _progress() -> Progress:
+def progress() -> Progress:
     """A bar on standard error with the claim at work; none where that is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -275,9 +275,9 @@ def counts(run: Run) -> str:
     unmeasured = sum(row.record.status == NOT_MEASURED for row in run.rows)
     kept = sum(row.record.kept for row in found)
     claims = (
-        f"{len(run.findings)} of {len(run.claims)} claims" if run.interrupted else _number(len(run.findings), "claim")
+        f"{len(run.findings)} of {len(run.claims)} claims" if run.interrupted else number(len(run.findings), "claim")
     )
-    told = [claims, f"{len(found) - len(wrong)} of {_number(len(found), 'verdict')} as stated"]
+    told = [claims, f"{len(found) - len(wrong)} of {number(len(found), 'verdict')} as stated"]
     told += [f"not as stated: {' '.join(wrong)}"] if wrong else []
     told += [f"{unknown} unknown"] if unknown else []
     told += [f"{unmeasured} not measured yet"] if unmeasured else []
@@ -286,5 +286,6 @@ def counts(run: Run) -> str:
     return ("interrupted: " if run.interrupted else "") + ", ".join(told)
 
 
-def _number(count: int, what: str) -> str:
+def number(count: int, what: str) -> str:
+    """A number with its word, in the plural where it is not one."""
     return f"{count} {what}{'' if count == 1 else 's'}"

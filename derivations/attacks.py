@@ -1,0 +1,198 @@
+"""The attack on the proved claims: their false neighbours, over the cores, and what became of each.
+
+A mutant is tried with every engine that the claim itself had, with its lemmas, and with the claim as a lemma: a weaker
+inequality follows from the claim, and is then another truth that a person can look at. Whatever is proved is looked at in a
+thousand worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from derivations.checker.consequence import prove_by_comparison
+from derivations.checker.mutate import (
+    ALSO_TRUE,
+    REFUTED,
+    UNKNOWN,
+    WRONGLY_PROVED,
+    Proposal,
+    Prover,
+    Trial,
+    attack,
+    mutants,
+)
+from derivations.checker.proof import ByCalculation, Derivation, lemma, prove
+from derivations.checker.refute import Counterexample, fails_in
+from derivations.checker.statement import Statement
+from derivations.checker.worlds import World
+from derivations.ledger import Ledger
+from derivations.parallel import processes_for, spread
+from derivations.records import Record
+from derivations.sections.claim import Assertion, Claim
+
+MOST = 10  # mutants of an assertion, unless others are asked for
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one mutant, in words."""
+
+    change: str
+    outcome: str
+    statement: str
+    why: str
+    worlds: int
+
+
+@dataclass(frozen=True)
+class Toll:
+    """What became of the mutants of one assertion."""
+
+    id: str
+    fates: tuple[Fate, ...]
+
+    def count(self, outcome: str) -> int:
+        """How many came to this."""
+        return sum(fate.outcome == outcome for fate in self.fates)
+
+    def of(self, outcome: str) -> list[Fate]:
+        """Those that came to this, in their order."""
+        return [fate for fate in self.fates if fate.outcome == outcome]
+
+    def as_object(self) -> dict[str, str | int]:
+        """The counts, as JSON has them."""
+        counts = {outcome.replace(" ", "_"): self.count(outcome) for outcome in OUTCOMES}
+        return {"id": self.id, "mutants": len(self.fates), **counts}
+
+
+OUTCOMES = (REFUTED, ALSO_TRUE, UNKNOWN, WRONGLY_PROVED)
+
+
+class Attacker:
+    """Attacks one assertion, with the records of its lemmas, in whatever process it is called."""
+
+    def __init__(self, ledger: Ledger, most: int | None) -> None:
+        self.ledger = ledger
+        self.most = most
+
+    def __call__(self, identifier: str, records: dict[str, Record]) -> Toll:
+        """What becomes of the mutants of an assertion."""
+        for name, record in records.items():
+            self.ledger.take(name, record)
+        assertion = self.ledger.assertions[identifier]
+        provers, proposals = provers_for(assertion, self.ledger), proposals_of(assertion)
+        tried = mutants(self.ledger.lemma(identifier), self.most, seed=identifier)
+        return Toll(identifier, tuple(_fate(attack(mutant, provers, proposals)) for mutant in tried))
+
+    def __reduce__(self) -> tuple[Callable[[int | None], Attacker], tuple[int | None]]:
+        # As judging.Judge: a process that is not forked makes the claims anew.
+        return _anew, (self.most,)
+
+
+def _anew(most: int | None) -> Attacker:
+    return Attacker(Ledger(), most)
+
+
+def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
+    """Every way to prove a mutant of an assertion: the assertion's own, no help at all, and the assertion itself."""
+    found: list[Prover] = [prove]
+    if assertion.prover is not None:
+        found.insert(0, assertion.prover)
+    elif assertion.argument is not None and not isinstance(assertion.argument, Derivation):
+        # A derivation leads to its own statement and to no other.
+        found.insert(0, partial(prove, argument=assertion.argument, lemmas=ledger.lemma))
+    # From an equation nothing follows but what the rules make of it.
+    if isinstance(assertion.formal.relation, str) and assertion.formal.relation != "=" and not assertion.formal.exists:
+        found.append(partial(prove, argument=ByCalculation((lemma(assertion.id),)), lemmas=ledger.lemma))
+        claim = ledger.lemma(assertion.id)
+        found.append(partial(prove_by_comparison, claim=claim, name=assertion.id, prover=prove))
+    return found
+
+
+def proposals_of(assertion: Assertion) -> list[Proposal]:
+    """The counterexamples that were proposed for an assertion, to be tried on its mutants."""
+    return [
+        *(partial(_fails_in, world=world) for world in assertion.worlds),
+        *(instance.evaluate for instance in assertion.instances),
+    ]
+
+
+def _fails_in(given: Statement, world: World) -> Counterexample | None:
+    return fails_in(given, world)
+
+
+def _fate(trial: Trial) -> Fate:
+    # A refuted mutant is what is expected of it; only the others are looked at.
+    shown = "" if trial.outcome == REFUTED else repr(trial.mutant.statement)
+    return Fate(trial.mutant.change, trial.outcome, shown, _why(trial), trial.worlds)
+
+
+def _why(trial: Trial) -> str:
+    """The proof, the counterexample, or why there is neither."""
+    if trial.outcome == REFUTED:
+        return ""
+    told = []
+    found = trial.counterexample
+    if found is not None:
+        told += [f"left = {found.left}, right = {found.right}", repr(found.world)]
+    if trial.proof is not None:
+        told.append(f"by {trial.proof.method}")
+        told += [f"{s.left!r} {s.relation} {s.right!r}  ({s.reason}: {s.method})" for s in trial.proof.steps]
+    return "\n".join([*told, *([trial.reason] if trial.reason else [])])
+
+
+def targets(ledger: Ledger, claims: Iterable[Claim]) -> list[str]:
+    """The assertions of these claims that hold: claims, parts and corrections. They are judged before."""
+    return [a.id for claim in claims for a in claim.assertions if ledger.record(a.id).holds]
+
+
+def attack_all(
+    ledger: Ledger,
+    identifiers: Sequence[str],
+    *,
+    most: int | None = MOST,
+    jobs: int | None = None,
+    started: Callable[[str], None] = lambda identifier: None,
+) -> Generator[tuple[str, Toll], None, None]:
+    """Attacks assertions that hold, each by `most` mutants, in the order in which they are finished."""
+
+    def records_for(identifier: str) -> dict[str, Record]:
+        return {name: ledger.record(name) for name in (identifier, *ledger.assertions[identifier].lemmas)}
+
+    return spread(
+        dict.fromkeys(identifiers, ()),
+        Attacker(ledger, most),
+        records_for,
+        processes=processes_for(len(identifiers), jobs),
+        started=started,
+    )
+
+
+# --- for a person to review -----------------------------------------------------------------------------------------
+
+GROUPS = (
+    (WRONGLY_PROVED, "Proved, and with a counterexample: a fault of the checker"),
+    (UNKNOWN, "Neither proved nor refuted"),
+    (ALSO_TRUE, "Proved, and without a counterexample: other truths"),
+)
+
+
+def review(tolls: Sequence[Toll]) -> str:
+    """Everything that was not refuted, with its proof, as Markdown."""
+    lines = ["# Mutants that were not refuted", ""]
+    for outcome, title in GROUPS:
+        lines += [f"## {title} ({sum(toll.count(outcome) for toll in tolls)})", ""]
+        for toll in tolls:
+            for fate in toll.of(outcome):
+                lines += [f"### {toll.id}, {fate.change}", "", *_block(fate.statement)]
+                lines += [*_block(fate.why), f"No counterexample in {fate.worlds} worlds.", ""]
+    return "\n".join(lines)
+
+
+def _block(text: str) -> list[str]:
+    return ["```text", text, "```", ""] if text else []
+
+
+__all__ = ["OUTCOMES", "Attacker", "Fate", "Toll", "attack_all", "proposals_of", "provers_for", "review", "targets"]

@@ -1,0 +1,180 @@
+"""A harder look for a counterexample than `refute` takes: so many worlds, and not the smallest one first.
+
+Besides the cheap worlds and random ones of them, there are worlds of numbers that no list holds (tenths and hundreds,
+crooked fractions, laws of one part in a hundred), and, where a counterexample is a point at which both sides meet,
+worlds in which one number is solved for so that they do. Only worlds in which everything assumed holds are counted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+
+from derivations.checker import reals
+from derivations.checker.candidates import Option, Sizes, Slot, build, in_order, option_of
+from derivations.checker.question import Question
+from derivations.checker.reals import Real
+from derivations.checker.refute import Counterexample, Effort, Found, draw_options, places_of
+from derivations.checker.statement import Statement
+from derivations.checker.terms import Domain
+from derivations.checker.worlds import Undefined, Undetermined, World, free_assignments, in_domain
+
+PLACES = 30
+IN_ORDER = 8  # at each place
+IN_VAIN = 8  # worlds in which something assumed does not hold, for each that is asked for
+SCALES = (*map(Fraction, (1, 1, 1, 10, 100)), Fraction(1, 10), Fraction(1, 100))
+MEET = ("≠", "<", ">")
+LARGEST = 10**6
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """The counterexample that was found, if any, and in how many worlds it was looked for."""
+
+    found: Counterexample | None
+    worlds: int
+
+
+def doubt(statement: Statement, worlds: int, seed: int = 0) -> Doubt:
+    """Looks for a counterexample in so many worlds; fewer where that many do not satisfy what is assumed."""
+    question = Question(statement)
+    places = list(places_of(question, Effort(sizes=PLACES)))
+    found = _look(question, places, worlds, random.Random(seed)) if places else None
+    if found is None:
+        return Doubt(None, question.admitted)
+    left, right = question.sides(found.world)
+    return Doubt(Counterexample(found.world, found.measure, left, right), question.admitted)
+
+
+def _look(
+    question: Question, places: Sequence[tuple[Sizes, list[Slot]]], worlds: int, draw: random.Random
+) -> Found | None:
+    for sizes, parts in places:
+        for ranks in islice(in_order(parts), IN_ORDER):
+            chosen = [(slot, slot.options[rank]) for slot, rank in zip(parts, ranks, strict=True)]
+            found = _attempt(question, sizes, chosen)
+            if found is not None or question.admitted >= worlds:
+                return found
+    meet = question.statement.relation in MEET and not question.statement.exists
+    for number in range(IN_VAIN * worlds):
+        sizes, parts = places[int(draw.random() ** 4 * len(places))]
+        if question.admitted >= worlds or any(not slot.options for slot in parts):
+            continue
+        chosen = _wide(question, parts, draw) if number % 3 == 2 else draw_options(parts, draw, lively=number % 3 == 0)
+        before = question.admitted
+        found = _attempt(question, sizes, chosen)
+        if found is None and meet and question.admitted > before:
+            solved = _meeting(question, sizes, chosen, draw)
+            found = None if solved is None else _attempt(question, sizes, solved)
+        if found is not None:
+            return found
+    return None
+
+
+def _attempt(question: Question, sizes: Sizes, chosen: Sequence[tuple[Slot, Option]]) -> Found | None:
+    world = build(question, *sizes, chosen)
+    failing = None if world is None else question.counterexample(world)
+    return None if failing is None else Found(failing, *sizes, tuple(chosen))
+
+
+# --- numbers that no list holds -------------------------------------------------------------------------------------
+
+
+def _wide(question: Question, parts: Sequence[Slot], draw: random.Random) -> list[tuple[Slot, Option]]:
+    """Any number of its domain for each slot, any distribution for each law; some as the lists have them."""
+    chosen = []
+    for slot, option in draw_options(parts, draw, lively=True):
+        order = len(option.entries[0]) - 1
+        if draw.random() < 0.25 or order > 1:
+            chosen.append((slot, option))
+        elif slot.symbol.law:
+            chosen.append((slot, _any_law(len(slot.keys), slot.symbol.positive, order, draw)))
+        else:
+            value = _any_value(slot.symbol.domain, slot.symbol in question.exponential, draw)
+            # The slopes stay: what may be one at the ends of a domain is known there.
+            kept = [option.entries[0][0] if value is None else value, *option.entries[0][1:]]
+            chosen.append((slot, option_of([kept]) if in_domain(slot.symbol, kept[0]) else option))
+    return chosen
+
+
+def _any_value(domain: Domain, exponential: bool, draw: random.Random) -> Real | None:
+    lower, upper = domain.lower, domain.upper
+    if lower is not None and upper is not None:
+        parts = draw.choice((7, 12, 100))
+        return reals.real(lower + (upper - lower) * Fraction(draw.randint(1, parts - 1), parts))
+    size = Fraction(draw.randint(1, 12), draw.randint(1, 12)) * draw.choice(SCALES)
+    if lower is not None:
+        return reals.real(lower + size)
+    if upper is not None:
+        return reals.real(upper - size)
+    if exponential:
+        # Inside an exponential, the logarithm of a rational keeps the numbers rational.
+        return reals.log(reals.real(Fraction(draw.randint(1, 12), draw.randint(1, 12))))
+    return reals.real(draw.choice((1, -1)) * size)
+
+
+def _any_law(size: int, positive: bool, order: int, draw: random.Random) -> Option:
+    scale = draw.choice((3, 10, 100))
+    weights = [draw.randint(int(positive), scale) for _ in range(size)]
+    if not any(weights):
+        weights[draw.randrange(size)] = 1
+    inside = [k for k, weight in enumerate(weights) if weight]
+    slopes = [0] * size
+    if order and len(inside) > 1:
+        up, down = draw.sample(inside, 2)
+        slopes[up], slopes[down] = 1, -1
+    tails = [[reals.real(slope)] if order else [] for slope in slopes]
+    return option_of([reals.real(Fraction(w, sum(weights))), *tail] for w, tail in zip(weights, tails, strict=True))
+
+
+# --- worlds in which both sides meet --------------------------------------------------------------------------------
+
+
+def _meeting(
+    question: Question, sizes: Sizes, chosen: Sequence[tuple[Slot, Option]], draw: random.Random
+) -> list[tuple[Slot, Option]] | None:
+    """The choices with one number changed so that the two sides are equal, if their difference is linear in it."""
+    scalars = [k for k, (slot, _) in enumerate(chosen) if not slot.symbol.law]
+    if not scalars:
+        return None
+    place = draw.choice(scalars)
+    slot, option = chosen[place]
+    here = reals.fraction(option.entries[0][0])
+    step = Fraction(1, 7)
+    if here is None or here + step not in slot.symbol.domain:
+        return None
+
+    def with_value(value: Fraction) -> list[tuple[Slot, Option]]:
+        changed = option_of([[reals.real(value), *option.entries[0][1:]]])
+        return [*chosen[:place], (slot, changed), *chosen[place + 1 :]]
+
+    at = draw.randrange(64)
+    first = _difference(question, sizes, with_value(here), at)
+    second = _difference(question, sizes, with_value(here + step), at)
+    if first is None or second is None or first == second:
+        return None
+    root = here - first * step / (second - first)
+    small = abs(root.numerator) + root.denominator <= LARGEST
+    return with_value(root) if small and root in slot.symbol.domain else None
+
+
+def _difference(
+    question: Question, sizes: Sizes, chosen: Sequence[tuple[Slot, Option]], number: int
+) -> Fraction | None:
+    """left − right in the world of the choices, at one choice of the free indices; None where it is not rational."""
+    world = build(question, *sizes, chosen)
+    if world is None:
+        return None
+    left, right = question.pairs[0]
+    choices: list[World] = [world.at(at) for at in islice(free_assignments(question.statement.free, world), 64)]
+    here = choices[number % len(choices)]
+    try:
+        return reals.fraction(reals.subtract(here.value(left), here.value(right)))
+    except (Undefined, Undetermined):
+        return None
+
+
+__all__ = ["Doubt", "doubt"]
