@@ -67,6 +67,7 @@ class Question:
         self.open = tuple(a for a in by_length if _open_indices(a))
         self.reach = _reach(statement)
         self.solved = tuple(_solved(a) for a in assumptions)
+        self.harmless: set[object] = set()  # the choices known to make no world in which it fails
 
     def counterexample(self, world: World) -> World | None:
         """The world with the free indices at which the statement fails in it, or None."""
@@ -74,7 +75,7 @@ class Question:
             if not all(_assumption_holds(a, world) for a in self.closed):
                 return None
             for at in free_assignments(self.statement.free, world):
-                here = replace(world, indices=at, _kept=world._kept, _pinned=world._pinned)
+                here = world.at(at)
                 if all(_assumption_holds(a, here) for a in self.open) and self._fails(here):
                     return here
         except Undetermined:

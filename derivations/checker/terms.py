@@ -37,8 +37,8 @@ def hashed_once(cls: type[Kind]) -> type[Kind]:
         return int(known)
 
     def state(self: object) -> dict[str, object]:
-        # Hashes of strings differ between processes: the kept one stays here.
-        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+        # Hashes of strings differ between processes: the kept one stays here, and so does what else is kept.
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
 
     cls.__hash__ = kept  # type: ignore[method-assign]
     cls.__getstate__ = state  # type: ignore[method-assign]
