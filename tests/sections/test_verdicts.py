@@ -77,7 +77,7 @@ def test_every_finite_counterexample_fails_again_in_a_fresh_world(ledger: Ledger
         world = verdict.counterexample
         if verdict.status != "refuted" or not isinstance(world, World):
             continue
-        fresh = replace(world, _kept={}, _pinned=[])
+        fresh = replace(world, _kept={})
         again = fails_in(assertion.formal, fresh)
         assert again is not None, assertion.id
         assert (again.left, again.right) == verdict.sides
