@@ -331,16 +331,18 @@ def _left_over(difference: Polynomial) -> str:
 def _same_maximiser(statement: Statement, over: Function, normaliser: Normaliser) -> str:
     difference = normaliser.difference(statement.left, statement.right)
     # A definition on histories is not put in: what it defines depends on what it speaks of.
-    reached = _reached(statement.definitions, over)
+    reached = _reached(statement, over)
     if any(_mentions(difference, symbol) for symbol in reached):
         raise Unproved(f"the difference of the two sides depends on {over.name}")
     return f"the difference does not depend on {over.name}"
 
 
-def _reached(definitions: Sequence[Definition], over: Function) -> frozenset[Function]:
-    """A function, and everything that is defined by means of it."""
+def _reached(statement: Statement, over: Function) -> frozenset[Function]:
+    """A function, and everything that is given by an equation that speaks of it."""
+    equations = {d.function: functions(d.value) for d in statement.definitions}
+    equations |= {r.function: functions(r.start) | functions(r.step) for r in statement.recursions}
     found = frozenset((over,))
-    while more := {d.function for d in definitions if functions(d.value) & found} - found:
+    while more := {symbol for symbol, inside in equations.items() if inside & found} - found:
         found |= more
     return found
 

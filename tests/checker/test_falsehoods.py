@@ -923,6 +923,8 @@ def test_a_value_on_histories_is_maximised_by_what_it_is_defined_by() -> None:
     choice, worth = law("π_H", Y, given=[H]), function("W", H)
     defined = define(worth(h), E(choice(y, h), f(y)))
     unproved(statement(worth(h), same_maximiser(over=choice), 0, definitions=[defined]))
+    gathered = recursion(R, start=lambda: 0, step=lambda h, y: R(h) + worth(h))
+    unproved(statement(R(h), same_maximiser(over=choice), 0, definitions=[defined], recursions=[gathered]))
 
 
 def test_a_parameter_does_not_go_where_its_domain_does_not() -> None:
