@@ -24,7 +24,7 @@ verify: .venv/.core ## judge every claim; installs neither torch nor Jupyter
 	@.venv/bin/derivations verify
 
 test: .venv/.all ## run the tests, then every notebook, comparing its outputs
-	$(python) -m pytest
+	$(python) -m pytest -n auto --dist loadfile
 	$(python) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks
 
 lab: .venv/.all ## open the notebooks in JupyterLab

@@ -28,6 +28,7 @@ _HOMES = {
     "derivations.checker.verdict": ("Verdict", "check", "judge"),
     "derivations.checker.worlds": ("World", "world"),
     "derivations.ledger": ("Ledger",),
+    "derivations.sections.kl_penalty": ("estimator_table",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

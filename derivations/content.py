@@ -18,7 +18,9 @@ from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from derivations.checker.terms import Term
 
 if TYPE_CHECKING:
     from derivations.sections.claim import Assertion
@@ -75,6 +77,10 @@ def _hash(*parts: bytes) -> bytes:
     return found.digest()
 
 
+_TERMS: dict[int, tuple[Term, bytes]] = {}
+"""The digests of terms, which never change and stand in many assertions: each is worked out once in a process."""
+
+
 class _Digests:
     """The digests of values; that of a large immutable value is worked out once."""
 
@@ -86,7 +92,8 @@ class _Digests:
         """The digest of a value; equal values of one kind have one, whatever their order in memory or in a mapping."""
         if value is None or isinstance(value, (bool, int, str, bytes, Fraction)):
             return _hash(type(value).__name__.encode(), _plain(value))
-        found = self._known.get(id(value))
+        known: dict[int, tuple[Any, bytes]] = _TERMS if isinstance(value, Term) else self._known
+        found = known.get(id(value))
         if found is None:
             if id(value) in self._open:
                 raise NoKey("a value that contains itself")
@@ -96,7 +103,7 @@ class _Digests:
                 found = (value, self._compound(value))
             finally:
                 self._open.remove(id(value))
-            self._known[id(value)] = found
+            known[id(value)] = found
         return found[1]
 
     def _compound(self, value: object) -> bytes:

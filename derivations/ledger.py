@@ -24,10 +24,18 @@ from derivations.records import IS_DEFINITION, NOT_MEASURED_YET, Record, fails_a
 from derivations.sections.claim import Assertion, Claim, Entry, Measured
 
 SECTIONS = {
+    "I": ("Definitions", "definitions"),
+    "II": ("The reward model", "reward_model"),
     "III": ("Trajectories and returns", "trajectories"),
     "IV": ("Policy gradient", "policy_gradient"),
+    "V": ("Variance and advantage", "advantage"),
     "VI": ("Importance sampling", "importance_sampling"),
+    "VII": ("Trust region policy optimisation", "trpo"),
+    "VIII": ("Proximal policy optimisation", "ppo"),
+    "IX": ("The KL penalty", "kl_penalty"),
     "X": ("The optimal policy", "optimal_policy"),
+    "XI": ("Direct preference optimisation", "dpo"),
+    "errata": ("Published slips", "errata"),
 }
 
 

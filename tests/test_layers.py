@@ -62,6 +62,28 @@ def test_sections_do_not_know_the_ledger() -> None:
         assert "derivations.ledger" not in ours(path), path.name
 
 
+WORLDS = Path(__file__).parent.parent / "toy_envs"
+BELOW_THE_BRIDGE = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ("checker", "sections")] + [
+    PACKAGE / name for name in ("ledger.py", "notation.py", "lines.py")
+]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "algorithms").glob("*.py")), ids=lambda p: p.name)
+def test_the_algorithms_know_nothing_of_the_claims(path: Path) -> None:
+    assert all(name.startswith(("derivations.algorithms", "derivations.files")) for name in ours(path))
+
+
+@pytest.mark.parametrize("path", sorted(WORLDS.glob("*.py")), ids=lambda p: p.name)
+def test_the_worlds_know_neither_claims_nor_algorithms(path: Path) -> None:
+    assert not any(name.startswith(("derivations", "torch")) for name in imports(path))
+
+
+@pytest.mark.parametrize("path", BELOW_THE_BRIDGE, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_what_judges_knows_nothing_of_what_runs(path: Path) -> None:
+    forbidden = ("torch", "numpy", "toy_envs", "derivations.algorithms", "derivations.bridge", "derivations.tensors")
+    assert not any(name.startswith(forbidden) for name in imports(path))
+
+
 def calls_of(tree: ast.AST, name: str) -> int:
     """How often a name is called, or an attribute of that name."""
     found = 0

@@ -27,6 +27,7 @@ from derivations.checker.polynomial import (
     Monomial,
     Nonzero,
     Polynomial,
+    as_term,
     atom_indices,
     atom_key,
     collect,
@@ -40,6 +41,7 @@ from derivations.checker.terms import (
     Add,
     Apply,
     Delta,
+    Derivative,
     Exp,
     Expectation,
     Index,
@@ -108,8 +110,10 @@ class Encoding:
                 value = value * self._power(atom, exponent)
         if not monomial.binders:
             return value
-        closed = Monomial(Fraction(1), monomial.binders, tuple(inside))
-        return value * self._closed_sum(closed)
+        for binders, factors in _independent(monomial.binders, inside):
+            (closed,) = collect([(Fraction(1), binders, factors)]).monomials
+            value = value * self._closed_sum(closed)
+        return value
 
     def _closed_sum(self, monomial: Monomial) -> Z3:
         def facts(variable: Z3) -> Iterator[Z3]:
@@ -172,7 +176,27 @@ class Encoding:
                 return z3.If(self.polynomial(inside) < 0, z3.RealVal(1), z3.RealVal(0))
             case Composite("exp", _):
                 return self._exponential(atom, Fraction(1))
+            case Composite("D", (inside,)):
+                return self._slope(atom, inside)
         return self._variable(atom, "opaque", lambda v: [])
+
+    def _slope(self, atom: Atom, inside: Polynomial) -> Z3:
+        """A derivative that the rules leave; that of a minimum or maximum is the derivative of the part it is at.
+
+        Where one part is strictly best it is so nearby, too: what θ moves is continuous. Where two meet, nothing is said.
+        """
+        known = atom in self._variables
+        variable = self._variable(atom, "slope", lambda v: [])
+        extremum = None if known else _single_extremum(inside)
+        if extremum is not None:
+            values = [self.polynomial(part) for part in extremum.parts]
+            for k, part in enumerate(extremum.parts):
+                others = [value for j, value in enumerate(values) if j != k]
+                lower = extremum.kind == "minimum"
+                best = z3.And([values[k] < other if lower else values[k] > other for other in others])
+                slope = self.polynomial(self.normaliser.polynomial(Derivative(as_term(part))))
+                self.facts.append(z3.Implies(best, variable == slope))
+        return variable
 
     def _domain(self, node: Apply, variable: Z3) -> Iterator[Z3]:
         if node.order:
@@ -256,6 +280,32 @@ class Encoding:
         return result
 
 
+def _independent(
+    binders: tuple[Index, ...], factors: Sequence[tuple[Atom, Exponent]]
+) -> Iterator[tuple[tuple[Index, ...], dict[Atom, Exponent]]]:
+    """The parts of a sum of products that share no index: it is the product of their sums."""
+    left = set(binders)
+    while left:
+        part = {min(left, key=lambda index: index.name)}
+        while more := {i for atom, _ in factors if atom_indices(atom) & part for i in atom_indices(atom) & left} - part:
+            part |= more
+        left -= part
+        own = {atom: exponent for atom, exponent in factors if atom_indices(atom) & part}
+        yield tuple(b for b in binders if b in part), own
+
+
+def _single_extremum(polynomial: Polynomial) -> Composite | None:
+    """The minimum or maximum that a polynomial is, if it is nothing else."""
+    if len(polynomial.monomials) != 1:
+        return None
+    (monomial,) = polynomial.monomials
+    if monomial.coefficient != 1 or monomial.binders or len(monomial.factors) != 1:
+        return None
+    ((atom, exponent),) = monomial.factors
+    extremum = isinstance(atom, Composite) and atom.kind in ("minimum", "maximum") and exponent == 1
+    return atom if extremum and isinstance(atom, Composite) else None
+
+
 def _rational(value: Fraction) -> Z3:
     return z3.Q(value.numerator, value.denominator)
 
@@ -333,6 +383,9 @@ def decide_sum(
     if relation not in ("=", "≥", ">") or (relation == ">" and strict_at is None):
         return False
     weak = "=" if relation == "=" else "≥"
+    joint = _joint_summand(polynomial) if relation == weak else None
+    if joint is not None and decide(joint[1], weak, normaliser, hypotheses, indices=joint[0]):
+        return True
     for binder, summand in _summands(polynomial):
         for candidate in _with_laws(binder, summand, normaliser):
             if not decide(candidate, weak, normaliser, hypotheses, indices=(binder,)):
@@ -368,6 +421,27 @@ def _summands(polynomial: Polynomial) -> Iterator[tuple[Index, tuple[Polynomial,
             rest = tuple(b for b in binders if b != own)
             inside.append((coefficient, rest, renamed_factors(factors.items(), {own: binder})))
         yield binder, (collect(inside), collect(outside))
+
+
+def _joint_summand(polynomial: Polynomial) -> tuple[tuple[Index, ...], Polynomial] | None:
+    """A polynomial read as one sum over several index sets, Σ_h Σ_s f(h, s): the indices and f.
+
+    They are the sets that every monomial is summed over once; what else a monomial is summed over stays inside f.
+    """
+    once = [
+        {s for s in sorts if sorts.count(s) == 1}
+        for sorts in ([b.sort for b in m.binders] for m in polynomial.monomials)
+    ]
+    shared = sorted(set.intersection(*once), key=lambda s: s.name) if once else []
+    if len(shared) < 2:
+        return None
+    names = {sort: Index(Made(f"·summed{k}"), sort) for k, sort in enumerate(shared)}
+    inside = []
+    for coefficient, binders, factors in raws_of(polynomial):
+        renaming = {b: names[b.sort] for b in binders if b.sort in names}
+        rest = tuple(b for b in binders if b not in renaming)
+        inside.append((coefficient, rest, renamed_factors(factors.items(), renaming)))
+    return tuple(names.values()), collect(inside)
 
 
 def _with_laws(binder: Index, summand: tuple[Polynomial, Polynomial], normaliser: Normaliser) -> Iterator[Polynomial]:

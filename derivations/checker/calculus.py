@@ -9,12 +9,12 @@ statement become sums, integrals and derivatives that SymPy evaluates exactly.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from derivations.checker.errors import BadInput, Undecided
+from derivations.checker.errors import BadInput, StatementError, Undecided
 from derivations.checker.facts import Facts, facts_of
 from derivations.checker.normal_form import Normaliser
 from derivations.checker.polynomial import (
@@ -51,9 +51,13 @@ from derivations.checker.terms import (
     Sum,
     Supremum,
     Term,
+    differentiate,
     functions,
+    substitute_functions,
+    subterms,
 )
 from derivations.checker.verdict import Witness
+from derivations.checker.wellformed import require_defined
 
 Expression = Any  # SymPy carries no types
 
@@ -65,6 +69,10 @@ def prove_limit(statement: Statement) -> Proof:
     limit = statement.left
     if not isinstance(limit, Limit) or statement.relation != "=":
         raise Unproved("limit: expected a statement lim body = term")
+    domain = limit.parameter.function.domain
+    near_zero = (domain.lower is None or domain.lower <= 0) and (domain.upper is None or domain.upper > 0)
+    if not (domain.upper is None if limit.to == "∞" else near_zero):
+        raise Unproved(f"limit: {limit.parameter.function.name} ∈ {domain} does not go to {limit.to}")
     hypotheses = [a for a in (*statement.assuming, *statement.standing) if isinstance(a, Hypothesis)]
     if any(limit.parameter.function in functions(t) for a in hypotheses for t in a.terms):
         raise Unproved(f"an assumption speaks of {limit.parameter.function.name}, which the limit binds")
@@ -196,6 +204,65 @@ def _plain(node: Term, names: Mapping[Apply, Expression]) -> Expression:
         case Log(argument):
             return sympy.log(_plain(argument, names))
     raise Undecided(f"a limit of {node!r} is not worked out")
+
+
+# --- convex functions -----------------------------------------------------------------------------------------------
+
+
+def convex_in(parameter: Term, at: int | Fraction) -> Callable[[Statement], Proof]:
+    """Another engine for f(t) ≥ 0: f and its derivative in t are zero at one point, and f″ is nowhere negative.
+
+    A function on an interval that is convex lies above its tangents. f must be made of what can be differentiated, with
+    no kinks; f″ ≥ 0 is arithmetic, with the tangent of the logarithm.
+    """
+
+    def prove_convex(statement: Statement) -> Proof:
+        return _prove_convex(statement, parameter, Number(Fraction(at)))
+
+    return prove_convex
+
+
+def _prove_convex(statement: Statement, parameter: Term, at: Number) -> Proof:
+    if not isinstance(parameter, Apply) or parameter.arguments or parameter.function.depends:
+        raise Unproved("convexity: expected a parameter that does not depend on θ")
+    if statement.relation not in ("≥", "≤") or statement.exists or statement.definitions or statement.recursions:
+        raise Unproved("convexity: expected a plain statement left ≥ right")
+    symbol = parameter.function
+    hypotheses = [a for a in (*statement.assuming, *statement.standing) if isinstance(a, Hypothesis)]
+    if any(f == symbol or f.depends for a in hypotheses for t in a.terms for f in functions(t)):
+        raise Unproved(f"convexity: an assumption speaks of {symbol.name}, or of θ")
+    sides = [node for side in (statement.left, statement.right) for node in subterms(side)]
+    if any(f.depends for f in statement.functions) or any(isinstance(node, Derivative) for node in sides):
+        raise Unproved("convexity: something depends on θ, which is the parameter here")
+    if statement.infinite_sorts:
+        raise Unproved("convexity: a sum over an infinite set is not differentiated term by term")
+    if at.value not in symbol.domain:
+        raise Unproved(f"convexity: {at.value} is not in {symbol.domain}")
+    left, right = (statement.left, statement.right) if statement.relation == "≥" else (statement.right, statement.left)
+    # The parameter itself is θ: what D differentiates in.
+    moving = replace(symbol, depends=True, slope=Fraction(1))
+    value = substitute_functions(left - right, {symbol: ((), Apply(moving, ()))})
+    first = differentiate(value)
+    second = differentiate(first)
+    if any(isinstance(node, Derivative) for part in (first, second) for node in subterms(part)):
+        raise Unproved("convexity: there is a kink, or a derivative that is not worked out")
+    facts = facts_of(statement)
+    normaliser = Normaliser(facts)
+    try:
+        for part in (value, first, second):
+            require_defined(part, facts, hypotheses)
+        for part, what in ((value, "value"), (first, "slope")):
+            if not normaliser.equal(substitute_functions(part, {moving: ((), at)}), Number(Fraction(0))):
+                raise Unproved(f"the {what} at {at.value} is not seen to be zero")
+        from derivations.checker.arithmetic import decide
+
+        if not decide(normaliser.polynomial(second), "≥", normaliser, hypotheses):
+            raise Unproved("the second derivative is not seen to be nowhere negative")
+    except (Undecided, StatementError) as reason:
+        raise Unproved(str(reason)) from reason
+    why = f"value and slope are zero at {symbol.name} = {at.value}, the second derivative is not negative"
+    step = Step(statement.left, statement.relation, statement.right, why, "arithmetic")
+    return Proof((step,), "convexity")
 
 
 # --- explicit instances ---------------------------------------------------------------------------------------------
@@ -426,4 +493,4 @@ def deferred(make: Callable[[], Instance]) -> Witness:
     return Witness(lambda statement: make().fails(statement))
 
 
-__all__ = ["Instance", "Range", "deferred", "prove_limit", "tangent_of_the_logarithm"]
+__all__ = ["Instance", "Range", "convex_in", "deferred", "prove_limit", "tangent_of_the_logarithm"]

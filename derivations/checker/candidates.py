@@ -43,9 +43,9 @@ Measure = tuple[int, int, int]
 Sizes = tuple[dict[Sort, int], dict[Sort, int]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Option:
-    """One choice for a part of a table, with its share of the measure."""
+    """One choice for a part of a table, with its share of the measure; equal to itself only, so that it hashes fast."""
 
     entries: tuple[Jet, ...]
     nonzero: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derivations.checker.statement import Assumption, Dominated, Finite, Hypothesis, Statement, Summable
 from derivations.checker.terms import (
@@ -90,10 +90,18 @@ class Facts:
     finite: frozenset[Sort] = frozenset()
     summable: tuple[Summable, ...] = ()
     dominated: tuple[Dominated, ...] = ()
+    positive_sums: tuple[Hypothesis, ...] = ()
 
     def is_finite(self, sort: Sort) -> bool:
-        """Whether a sort is finite, by declaration or by hypothesis."""
-        return not sort.infinite or sort in self.finite
+        """Whether a sort is finite, by declaration or by hypothesis; histories are if all that they are made of is."""
+        own = not sort.infinite or sort in self.finite
+        return own and all(self.is_finite(part) for part in (*sort.start, *sort.step))
+
+    def at_every_theta(self) -> Facts:
+        """The same, with those equations only that hold at every θ: what is assumed to be equal is so at this θ."""
+        rewrites = tuple(r for r in self.rewrites if r.pattern.order == 0 and r.holds_under_derivative())
+        sums = tuple(h for h in self.sums if not any(depends_on_theta(side) for side in h.terms))
+        return replace(self, rewrites=rewrites, sums=sums)
 
     def nonzero(self, node: Apply, present: Iterable[Apply] = ()) -> bool:
         """Whether a function at indices is not zero, where the functions in `present` are not."""
@@ -140,6 +148,7 @@ def gather(
     finite: set[Sort] = set()
     summable: list[Summable] = []
     dominated: list[Dominated] = []
+    positive_sums: list[Hypothesis] = []
     for assumption in assumptions:
         match assumption:
             case Finite(sort):
@@ -152,6 +161,8 @@ def gather(
                 fact = _sign_fact(assumption)
                 if fact is not None:
                     signs.append(fact)
+                elif _is_of_a_sum(assumption):
+                    positive_sums.append(assumption)
                 rewrite = _rewrite(assumption)
                 if rewrite is not None:
                     rewrites.append(rewrite)
@@ -159,7 +170,15 @@ def gather(
                     sums.append(assumption)
     for name, (pattern, variables, value) in (definitions or {}).items():
         rewrites.append(Rewrite(name, pattern, variables, value, for_every_theta=True))
-    return Facts(tuple(signs), tuple(rewrites), tuple(sums), frozenset(finite), tuple(summable), tuple(dominated))
+    return Facts(
+        tuple(signs),
+        tuple(rewrites),
+        tuple(sums),
+        frozenset(finite),
+        tuple(summable),
+        tuple(dominated),
+        tuple(positive_sums),
+    )
 
 
 def facts_of(given: Statement, *, below_the_horizon: bool = False) -> Facts:
@@ -198,6 +217,12 @@ def _sign_fact(assumption: Hypothesis) -> SignFact | None:
             return None
         given = condition.left
     return SignFact(left, frozenset(assumption.for_all), positive, given)
+
+
+def _is_of_a_sum(assumption: Hypothesis) -> bool:
+    """Whether a hypothesis says that one closed quantity, such as a sum, is positive."""
+    at_zero = isinstance(assumption.right, Number) and assumption.right.value >= 0
+    return assumption.relation == ">" and at_zero and not assumption.for_all and assumption.given is None
 
 
 def _rewrite(assumption: Hypothesis) -> Rewrite | None:

@@ -19,7 +19,7 @@ from itertools import permutations
 import flint
 
 from derivations.checker.errors import Undecided
-from derivations.checker.facts import Facts, Rewrite
+from derivations.checker.facts import Facts
 from derivations.checker.polynomial import (
     MAX_MONOMIALS,
     ONE,
@@ -66,6 +66,7 @@ from derivations.checker.terms import (
     Size,
     Sum,
     Term,
+    bound_here,
     children,
     depends_on_theta,
     differentiate,
@@ -98,6 +99,7 @@ class Normaliser:
         self._values = tuple(r for r in facts.rewrites if r.pattern.order == 0)
         self._slopes = tuple(r for r in facts.rewrites if r.pattern.order > 0)
         self._folds = tuple(self._fold(hypothesis) for hypothesis in facts.sums)
+        self._away_from_zero = self._nonzero_sums()
 
     # --- public
 
@@ -114,7 +116,7 @@ class Normaliser:
         return self.vanishes(self.difference(left, right))
 
     def vanishes(self, polynomial: Polynomial) -> bool:
-        """Whether a polynomial is zero, if need be after multiplying by its positive denominators."""
+        """Whether a polynomial is zero, if need be after multiplying by denominators that are not zero."""
         for _ in range(4):
             if not polynomial:
                 return True
@@ -159,8 +161,7 @@ class Normaliser:
         inside = self
         if isinstance(node, Derivative) and depends_on_theta(node):
             # An equation that holds at this θ may not be differentiated; what is defined by one is so at every θ.
-            moving = tuple(r for r in self.facts.rewrites if _may_move(r))
-            inside = Normaliser(replace(self.facts, rewrites=moving, sums=()))
+            inside = self._at_every_theta()
         parts = tuple(inside.rewritten(child, depth) for child in children(node))
         return node if parts == children(node) else rebuild(node, parts)
 
@@ -268,7 +269,7 @@ class Normaliser:
         inside = self.lower(body, {**names, **new}, guards)
         for index in new.values():
             if not self.facts.is_finite(index.sort):
-                inside = self._summable(index, inside)
+                inside = self._summable(index, raws_of(self.reduce(inside)))
         return [(c, (*new.values(), *binders), factors) for c, binders, factors in inside]
 
     def _lower_expectation(
@@ -285,11 +286,14 @@ class Normaliser:
         inside = self._times([(ONE, (), {weight: 1})], self.lower(body, renamed, guards | {weight}))
         for index in new.values():
             if not self.facts.is_finite(index.sort):
-                inside = self._summable(index, inside)
+                inside = self._summable(index, raws_of(self.reduce(inside)))
         return [(c, (*new.values(), *binders), factors) for c, binders, factors in inside]
 
     def _summable(self, index: Index, raws: list[Raw]) -> list[Raw]:
-        """Refuses to split a sum over an infinite sort into parts that are not known to converge absolutely."""
+        """Refuses to split a sum over an infinite sort into parts that are not known to converge absolutely.
+
+        The parts are those of the summand in normal form: what cancels in each summand is no series of its own.
+        """
         for _, binders, factors in raws:
             if any(not self.facts.is_finite(b.sort) for b in binders):
                 raise Undecided("two sums over infinite sets are not exchanged")
@@ -324,21 +328,34 @@ class Normaliser:
         if not depends_on_theta(body):
             return []
         if Rules.DERIVATIVE in self.rules or isinstance(body, Apply):
-            self._refuse_exchange(body)
+            self.refuse_exchange(body)
             worked_out = differentiate(body, self._slope)
             if not isinstance(worked_out, Derivative):
                 return self.lower(self.rewritten(worked_out), names, guards)
-        inner = self.reduce(self.lower(body, names, guards), guards)
+        # What equals something at this θ only may not be put in below a D that stays.
+        still = self._at_every_theta()
+        inner = still.reduce(still.lower(body, names, guards), guards)
         return [(ONE, (), {Composite("D", (inner,)): 1})] if inner else []
 
-    def _refuse_exchange(self, body: Term) -> None:
+    def _at_every_theta(self) -> Normaliser:
+        """The same rules, with the equations only that hold at every θ."""
+        return Normaliser(self.facts.at_every_theta(), self.rules)
+
+    def refuse_exchange(self, body: Term) -> None:
+        """Refuses to differentiate a sum over an infinite set term by term, unless a summable bound is assumed."""
         for inner in subterms(body):
+            if isinstance(inner, Derivative) and self._is_infinite_inside(inner):
+                raise Undecided("a sum over an infinite set is not differentiated twice")
             if isinstance(inner, (Sum, Expectation)) and depends_on_theta(inner):
                 indices = inner.indices if isinstance(inner, Expectation) else (inner.index,)
                 summand = inner.body if isinstance(inner, Sum) else inner.law * inner.body
                 for index in indices:
                     if not self.facts.is_finite(index.sort) and not self._is_dominated(index, summand):
                         raise Undecided(f"the derivative of a sum over {index.sort.name} may not be taken inside it")
+
+    def _is_infinite_inside(self, node: Term) -> bool:
+        bound = {index for inner in subterms(node) if depends_on_theta(inner) for index in bound_here(inner)}
+        return not all(self.facts.is_finite(index.sort) for index in bound)
 
     def _is_dominated(self, index: Index, summand: Term) -> bool:
         plain = Normaliser(Facts(finite=frozenset((index.sort,))), Rules.RING)
@@ -471,7 +488,11 @@ class Normaliser:
             factors[atom] = 1
             return
         old = factors.pop(atom, 0)
-        if old + exponent:
+        root = _root_of(atom) if Rules.LOGARITHM in self.rules else None
+        if root is not None and old and Fraction(old + exponent).denominator == 1:
+            # exp(log(x)/2)² is x, for an x that has a logarithm.
+            self._put(factors, root, int(old + exponent))
+        elif old + exponent:
             factors[atom] = old + exponent
         elif old and not self._known_nonzero(atom, ()):
             factors[Nonzero(atom)] = 1
@@ -565,10 +586,20 @@ class Normaliser:
             if not self._alone(leading, atom, binders, factors):
                 continue
             if atom.order:
+                self._refuse_moving_total(atom, leading)
                 return None
             gone = set(leading)
             return (tuple(b for b in binders if b not in gone), {a: e for a, e in factors.items() if a != atom}), False
         return (binders, factors), True
+
+    def _refuse_moving_total(self, atom: Apply, leading: tuple[Argument, ...]) -> None:
+        """The derivatives of a law over an infinite set sum to zero only where the exchange is justified."""
+        for index in leading:
+            if self.facts.is_finite(index.sort):
+                continue
+            still = Apply(atom.function, atom.arguments, atom.order - 1)
+            if not isinstance(index, Index) or not self._is_dominated(index, still):
+                raise Undecided(f"the derivative of a sum over {index.sort.name} may not be taken inside it")
 
     @staticmethod
     def _alone(leading: tuple[Argument, ...], atom: Apply, binders: tuple[Index, ...], factors: Factors) -> bool:
@@ -613,6 +644,22 @@ class Normaliser:
             return hypothesis, None
         usable = len(polynomial.monomials) == 1 and bool(polynomial.monomials[0].binders)
         return hypothesis, polynomial.monomials[0] if usable else None
+
+    def _nonzero_sums(self) -> frozenset[Polynomial]:
+        """The sums that are not zero by hypotheses of the form Σ… > 0, in the form in which these are divided by."""
+        if not self.facts.positive_sums:
+            return frozenset()
+        plain = Normaliser(replace(self.facts, positive_sums=()), self.rules)
+        known = []
+        for hypothesis in self.facts.positive_sums:
+            try:
+                polynomial = plain.polynomial(hypothesis.left)
+            except Undecided:
+                continue
+            if polynomial:
+                _, _, rest = _content(polynomial)
+                known.append(_sign_free(rest))
+        return frozenset(known)
 
     def _replace_values(self, raw: Raw) -> list[Raw] | None:
         """Puts in what a function is known to equal at indices that came about by a δ."""
@@ -677,7 +724,7 @@ class Normaliser:
                     continue
                 if atom_indices(atom) & set(monomial.binders):
                     continue
-                if self.is_positive(atom.parts[0]):
+                if self._known_nonzero(atom, ()):
                     powers[atom] = min(powers.get(atom, 0), exponent)
         if not powers:
             return None
@@ -701,7 +748,7 @@ class Normaliser:
             case Apply():
                 return self.facts.nonzero(atom, present)
             case Composite("sum", (inside,)):
-                return self.is_positive(inside)
+                return inside in self._away_from_zero or self.is_positive(inside)
             case Composite("exp", _) | Size() | LogPrime():
                 return True
         return False
@@ -760,10 +807,6 @@ class Normaliser:
         return True
 
 
-def _may_move(rule: Rewrite) -> bool:
-    return rule.pattern.order == 0 and rule.holds_under_derivative()
-
-
 def is_law_over(node: Apply, index: Index) -> bool:
     """Whether a function at indices is a law over this one index, which stands nowhere else in it: it sums to one."""
     own = node.function.law == 1 and node.order == 0 and node.arguments[0] == index
@@ -771,6 +814,28 @@ def is_law_over(node: Apply, index: Index) -> bool:
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------
+
+
+def _root_of(atom: Atom) -> Atom | None:
+    """The function x at indices of an atom exp(log x), of which only fractional powers are kept."""
+    if not (isinstance(atom, Composite) and atom.kind == "exp"):
+        return None
+    logarithm = _only_atom(atom.parts[0])
+    if not (isinstance(logarithm, Composite) and logarithm.kind == "log"):
+        return None
+    inside = _only_atom(logarithm.parts[0])
+    return inside if isinstance(inside, Apply) else None
+
+
+def _only_atom(polynomial: Polynomial) -> Atom | None:
+    """The atom that a polynomial is, if it is one."""
+    if len(polynomial.monomials) != 1:
+        return None
+    (monomial,) = polynomial.monomials
+    if monomial.coefficient != 1 or monomial.binders or len(monomial.factors) != 1:
+        return None
+    ((atom, exponent),) = monomial.factors
+    return atom if exponent == 1 else None
 
 
 def _is_sum(atom: Atom) -> bool:
@@ -806,6 +871,10 @@ def _bound_of_product(monomial: Monomial) -> tuple[Fraction, bool] | None:
     """
     product, reached, zero = Fraction(1), True, False
     for atom, exponent in monomial.factors:
+        if isinstance(atom, Composite) and atom.kind == "exp" and monomial.coefficient > 0:
+            # It comes as near to zero as one likes, and is never zero.
+            product, reached = Fraction(0), False
+            continue
         if not isinstance(atom, Apply) or atom.order or exponent < 0:
             return None
         domain = atom.function.domain
@@ -857,17 +926,29 @@ def _content(polynomial: Polynomial) -> tuple[Fraction, Factors, Polynomial]:
     if len(polynomial.monomials) > 1:
         # Dividing a sum by a common factor needs that factor not to be zero.
         shared = {a: e for a, e in shared.items() if isinstance(a, (Size, LogPrime)) or _always_positive(a)}
+        shared |= _positive_denominators(polynomial)
     single = len(polynomial.monomials) == 1
     scale = polynomial.monomials[0].coefficient if single else abs(polynomial.monomials[0].coefficient)
     rest = []
     for coefficient, binders, factors in raws_of(polynomial):
         left = dict(factors)
         for atom, exponent in shared.items():
-            remaining = left.pop(atom) - exponent
+            remaining = left.pop(atom, 0) - exponent
             if remaining:
                 left[atom] = remaining
         rest.append((coefficient / scale, binders, left))
     return scale, shared, collect(rest)
+
+
+def _positive_denominators(polynomial: Polynomial) -> Factors:
+    """The largest powers of positive atoms by which a monomial is divided: 1 + exp(v)/exp(u) is (exp(u) + exp(v))/exp(u)."""
+    lowest: Factors = {}
+    for monomial in polynomial.monomials:
+        bound = set(monomial.binders)
+        for atom, exponent in monomial.factors:
+            if exponent < 0 and _always_positive(atom) and not atom_indices(atom) & bound:
+                lowest[atom] = min(exponent, lowest.get(atom, exponent))
+    return lowest
 
 
 def _always_positive(atom: Atom) -> bool:

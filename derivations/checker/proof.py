@@ -41,6 +41,8 @@ from derivations.checker.terms import (
     Indicator,
     Length,
     Made,
+    Maximum,
+    Minimum,
     Multiply,
     Number,
     Scalar,
@@ -60,7 +62,7 @@ from derivations.checker.terms import (
     total,
     with_fresh_binders,
 )
-from derivations.checker.wellformed import require_defined
+from derivations.checker.wellformed import require_defined, require_smooth_equations
 
 ONE = Number(Fraction(1))
 
@@ -328,9 +330,21 @@ def _left_over(difference: Polynomial) -> str:
 
 def _same_maximiser(statement: Statement, over: Function, normaliser: Normaliser) -> str:
     difference = normaliser.difference(statement.left, statement.right)
-    if _mentions(difference, over):
+    # A definition on histories is not put in: what it defines depends on what it speaks of.
+    reached = _reached(statement, over)
+    if any(_mentions(difference, symbol) for symbol in reached):
         raise Unproved(f"the difference of the two sides depends on {over.name}")
     return f"the difference does not depend on {over.name}"
+
+
+def _reached(statement: Statement, over: Function) -> frozenset[Function]:
+    """A function, and everything that is given by an equation that speaks of it."""
+    equations = {d.function: functions(d.value) for d in statement.definitions}
+    equations |= {r.function: functions(r.start) | functions(r.step) for r in statement.recursions}
+    found = frozenset((over,))
+    while more := {symbol for symbol, inside in equations.items() if inside & found} - found:
+        found |= more
+    return found
 
 
 def _mentions(polynomial: Polynomial, symbol: Function) -> bool:
@@ -342,22 +356,33 @@ def _mentions(polynomial: Polynomial, symbol: Function) -> bool:
 def _first_order(statement: Statement, normaliser: Normaliser) -> str:
     assert isinstance(statement.relation, FirstOrder)
     where = statement.relation.at
-    left, right = _worked_out(statement.left), _worked_out(statement.right)
-    pairs = ((left, right, "value"), (_worked_out(Derivative(left)), _worked_out(Derivative(right)), "derivative"))
+    left, right = (_worked_out(side, normaliser) for side in (statement.left, statement.right))
+    left_slope, right_slope = (_worked_out(Derivative(side), normaliser) for side in (left, right))
+    if any(_is_differentiated(side) for side in (statement.left, statement.right)):
+        for side in (statement.left, statement.right):
+            normaliser.refuse_exchange(Derivative(side))
+    pairs = ((left, right, "value"), (left_slope, right_slope, "derivative"))
     for ours, theirs, what in pairs:
         if not normaliser.equal(at_point(ours, where), at_point(theirs, where)):
             raise Unproved(f"the {what} at {where.name} is not seen to be the same")
     return "value and derivative, normal form"
 
 
-def _worked_out(node: Term) -> Term:
+def _is_differentiated(node: Term) -> bool:
+    return any(isinstance(inner, Derivative) for inner in subterms(node))
+
+
+def _worked_out(node: Term, normaliser: Normaliser) -> Term:
     """The term without D: only then can a point be put in for what moves."""
-    parts = tuple(_worked_out(child) for child in children(node))
+    parts = tuple(_worked_out(child, normaliser) for child in children(node))
     node = rebuild(node, parts) if parts else node
     if not isinstance(node, Derivative):
         return node
+    normaliser.refuse_exchange(node.body)
     found = differentiate(node.body)
-    if any(isinstance(inner, Derivative) for inner in subterms(found)):
+    # Whether a minimum has a kink is asked of this θ, not of the point.
+    kinked = any(isinstance(inner, (Minimum, Maximum)) and depends_on_theta(inner) for inner in subterms(node.body))
+    if kinked or any(isinstance(inner, Derivative) for inner in subterms(found)):
         raise Undecided(f"the derivative of {node.body!r} is not worked out")
     return found
 
@@ -383,7 +408,7 @@ def _as_hypothesis(use: UseLemma, setting: Setting) -> Hypothesis:
     claim = spelled_out(setting.lemmas(use.name), setting.statement.definitions)
     if not isinstance(claim.relation, str) or claim.exists:
         raise Unproved(f"lemma {use.name}: it does not compare two terms for all values")
-    mapping = dict(use.instance)
+    mapping = {symbol: _of_made_indices(symbol, *replacement) for symbol, replacement in use.instance}
     _require_same_equations(use, claim, setting.statement)
     for symbol, (indices, value) in mapping.items():
         _fits(symbol, indices, value, claim, setting)
@@ -420,12 +445,21 @@ def spelled_out(claim: Statement, kept: Sequence[Definition] = ()) -> Statement:
     foreign = tuple(d for d in claim.definitions if d not in kept)
     if not foreign or any(sort.is_history for d in foreign for sort in d.function.sorts):
         return claim
+    gone = {d.function for d in foreign}
+    if any(
+        gone & functions(a.body) for a in (*claim.assuming, *claim.standing) if isinstance(a, (Summable, Dominated))
+    ):
+        return claim
     rules = Normaliser(facts_of(replace(claim, assuming=(), standing=(), definitions=foreign)))
 
     def plain(assumption: Assumption) -> Assumption:
         if not isinstance(assumption, Hypothesis):
             return assumption
-        return replace(assumption, left=rules.rewritten(assumption.left), right=rules.rewritten(assumption.right))
+        given = assumption.given
+        if given is not None:
+            given = replace(given, left=rules.rewritten(given.left), right=rules.rewritten(given.right))
+        left, right = rules.rewritten(assumption.left), rules.rewritten(assumption.right)
+        return replace(assumption, left=left, right=right, given=given)
 
     return replace(
         claim,
@@ -451,6 +485,12 @@ def _require_same_equations(use: UseLemma, claim: Statement, here: Statement) ->
         )
 
 
+def _of_made_indices(symbol: Function, indices: tuple[Index, ...], value: Term) -> tuple[tuple[Index, ...], Term]:
+    """A term that is put in for a function, of indices of which nothing is assumed."""
+    made = tuple(Index(Made(f"·{symbol.name}{k}"), sort) for k, sort in enumerate(symbol.sorts))
+    return made, substitute(with_fresh_binders(value), dict(zip(indices, made, strict=True)))
+
+
 def _is_alike(symbol: Function, indices: tuple[Index, ...], value: Apply) -> bool:
     """Whether a function at indices is declared as what it is put in for: a law over the same indices, in order."""
     if value.function.law != symbol.law or value.function.domain != symbol.domain or value.order:
@@ -470,7 +510,8 @@ def _fits(symbol: Function, indices: tuple[Index, ...], value: Term, claim: Stat
     normaliser = Normaliser(facts)
     if isinstance(value, Apply) and _is_alike(symbol, indices, value):
         return
-    if symbol.law and not normaliser.equal(total(indices[0], *indices[1 : symbol.law], of=value), Number(Fraction(1))):
+    summed = Normaliser(facts.at_every_theta()) if depends_on_theta(value) else normaliser
+    if symbol.law and not summed.equal(total(indices[0], *indices[1 : symbol.law], of=value), Number(Fraction(1))):
         raise Unproved(f"what is put in for the law {symbol.name} is not known to sum to one")
     domain = symbol.domain
     if domain == REAL:
@@ -522,6 +563,9 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
             raise Unproved(f"the lemma assumes “{assumption.name}”, which is not assumed here")
         return None
     normaliser = Normaliser(facts_of(setting.statement))
+    # Often it is one of ours, word for word, which is seen sooner than proved.
+    if any(_same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
+        return None
     guards: frozenset[Apply] = frozenset()
     known = list(setting.hypotheses)
     if assumption.given is not None:
@@ -534,8 +578,6 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
     ):
         return None
     if assumption.for_all or assumption.given is not None:
-        if any(_same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
-            return None
         raise Unproved(f"the lemma assumes “{assumption.name}”, which is not seen to hold here")
     return Indicator(assumption.left, assumption.relation, assumption.right)
 
@@ -548,10 +590,13 @@ def _same_hypothesis(theirs: Hypothesis, ours: Hypothesis, normaliser: Normalise
         return False
     renaming = dict(zip(theirs.for_all, ours.for_all, strict=True))
     plain = Normaliser(_signs_only(normaliser.facts))
-    return all(
-        plain.equal(substitute(with_fresh_binders(a), renaming), with_fresh_binders(b))
-        for a, b in ((theirs.left, ours.left), (theirs.right, ours.right))
-    )
+    try:
+        return all(
+            plain.equal(substitute(with_fresh_binders(a), renaming), with_fresh_binders(b))
+            for a, b in ((theirs.left, ours.left), (theirs.right, ours.right))
+        )
+    except Undecided:
+        return False
 
 
 # --- chains ---------------------------------------------------------------------------------------------------------
@@ -586,8 +631,11 @@ def _chain(chain: Derivation, setting: Setting) -> Proof:
 
 
 def _require_defined(node: Term, setting: Setting) -> None:
+    facts = facts_of(setting.statement)
     try:
-        require_defined(node, facts_of(setting.statement), setting.hypotheses)
+        require_defined(node, facts, setting.hypotheses)
+        if any(isinstance(inner, Derivative) for inner in subterms(node)):
+            require_smooth_equations(setting.statement, facts, setting.hypotheses, (node,))
     except StatementError as reason:
         raise Unproved(str(reason)) from reason
 

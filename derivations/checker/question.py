@@ -68,6 +68,7 @@ class Question:
         self.reach = _reach(statement)
         self.solved = tuple(_solved(a) for a in assumptions)
         self.admitted = 0  # worlds that were looked at and in which everything assumed holds
+        self.harmless: set[object] = set()  # the choices known to make no world in which it fails
 
     def counterexample(self, world: World) -> World | None:
         """The world with the free indices at which the statement fails in it, or None."""

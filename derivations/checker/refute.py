@@ -99,9 +99,16 @@ MAX_ENTRIES = 60
 def _attempt(
     question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int], chosen: Sequence[tuple[Slot, Option]]
 ) -> Found | None:
+    # In order, at random, while shrinking and at a second look the same choices are met again.
+    key = (*sizes.values(), *lengths.values(), *[option for _, option in chosen])
+    if key in question.harmless:
+        return None
     world = build(question, sizes, lengths, chosen)
     failing = None if world is None else question.counterexample(world)
-    return None if failing is None else Found(failing, sizes, lengths, tuple(chosen))
+    if failing is None:
+        question.harmless.add(key)
+        return None
+    return Found(failing, sizes, lengths, tuple(chosen))
 
 
 def _in_order(
@@ -262,7 +269,7 @@ def fails_in(statement: Statement, world: World) -> Counterexample | None:
             raise BadInput(f"world: the table of {symbol.name} is not one of its declaration")
     if not is_at_point(statement, world):
         return None
-    prepared = replace(world, definitions=statement.definitions, recursions=statement.recursions, _kept={}, _pinned=[])
+    prepared = replace(world, definitions=statement.definitions, recursions=statement.recursions, _kept={})
     failing = question.counterexample(prepared)
     if failing is None:
         return None

@@ -444,11 +444,12 @@ class Obligation:
     reason: str
 
 
-def obligations(node: Term, guards: tuple[Apply | Indicator, ...] = (), moving: bool = False) -> Iterator[Obligation]:
+def obligations(node: Term, guards: tuple[Apply | Indicator, ...] = (), moving: int = 0) -> Iterator[Obligation]:
     """Everything inside a term that must be positive or not zero for it to be defined.
 
     An expectation guards its body: there its law is not zero. Inside a derivative a law that moves with θ guards
-    nothing, because its support may move too.
+    nothing, because its support may move too. `moving` counts the derivatives around a term: under one alone, terms of
+    a minimum or a maximum may meet where their slopes are equal.
     """
     match node:
         case Log(argument):
@@ -466,11 +467,12 @@ def obligations(node: Term, guards: tuple[Apply | Indicator, ...] = (), moving: 
             yield from obligations(otherwise, (*guards, opposite), moving)
             return
         case Derivative(body):
-            yield from obligations(body, guards, True)
+            yield from obligations(body, guards, moving + 1)
             return
         case Minimum(parts) | Maximum(parts) if moving and depends_on_theta(node):
             for first, second in combinations(parts, 2):
-                yield Obligation(first - second, False, guards, "a slope where two terms meet, at a zero of")
+                kinked = (Indicator(Derivative(first), "≠", Derivative(second)),) if moving == 1 else ()
+                yield Obligation(first - second, False, guards + kinked, "a slope where two terms meet, at a zero of")
         case Indicator(left, _, right) if moving and depends_on_theta(node):
             yield Obligation(left - right, False, guards, "a slope where a condition changes, at a zero of")
     for child in children(node):

@@ -899,6 +899,14 @@ def with_fresh_binders(node: Term) -> Term:
     return node
 
 
+def rename_all_bound(node: Term, taken: Iterable[Index]) -> Term:
+    """The same term with every bound index that is among `taken` renamed."""
+    names = frozenset(taken)
+    for binder in bound_indices(node) & names:
+        node = _rename_everywhere(node, binder, names)
+    return node
+
+
 def _rename_everywhere(node: Term, binder: Index, taken: Iterable[Index]) -> Term:
     parts = tuple(_rename_everywhere(child, binder, taken) for child in children(node))
     node = rebuild(node, parts)
@@ -915,8 +923,9 @@ Rule = Callable[[Apply], Term | None]
 def differentiate(node: Term, rule: Rule = lambda _: None) -> Term:
     """The derivative in θ, worked out by the sum, product and chain rules.
 
-    Sums are finite or the exchange is the caller's to justify. `rule` may know the derivative of a function.
-    What has a kink (minimum, maximum, an indicator of something that moves) keeps its D.
+    Sums are finite or the exchange is the caller's to justify. `rule` may know the derivative of a function. That of
+    a minimum or a maximum is that of the term it is, which is right wherever `obligations` are met: no two terms meet
+    with different slopes. What jumps (an indicator of something that moves) keeps its D.
     """
     zero = Number(_ZERO)
     if not depends_on_theta(node):
@@ -937,6 +946,11 @@ def differentiate(node: Term, rule: Rule = lambda _: None) -> Term:
                     if depends_on_theta(part)
                 )
             )
+        case Power(base, 1):
+            return differentiate(base, rule)
+        case Power(_, 0):
+            # 1, whatever the base: differentiated by the rule below it would divide by a base that may be zero.
+            return zero
         case Power(base, exponent):
             return Multiply((Number(Fraction(exponent)), Power(base, exponent - 1), differentiate(base, rule)))
         case Log(argument):
@@ -951,6 +965,10 @@ def differentiate(node: Term, rule: Rule = lambda _: None) -> Term:
             return Add((moving_law, moving_body))
         case Cases(condition, then, otherwise) if not depends_on_theta(condition):
             return Cases(condition, differentiate(then, rule), differentiate(otherwise, rule))
+        case Minimum((first, *others)) | Maximum((first, *others)) if others:
+            rest = others[0] if len(others) == 1 else type(node)(tuple(others))
+            chosen = Indicator(first, "<" if isinstance(node, Minimum) else ">", rest)
+            return Cases(chosen, differentiate(first, rule), differentiate(rest, rule))
         case Derivative(body):
             # What is known of a first derivative may hold at this θ only: it is not differentiated again.
             inner = differentiate(body)

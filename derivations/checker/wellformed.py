@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 from derivations.checker import arithmetic
@@ -9,18 +11,38 @@ from derivations.checker.errors import StatementError, Undecided
 from derivations.checker.facts import Facts, facts_of
 from derivations.checker.induction import closure_obligations
 from derivations.checker.normal_form import Normaliser
-from derivations.checker.statement import Hypothesis, Obligation, Statement, obligations
+from derivations.checker.statement import (
+    Assumption,
+    Dominated,
+    FirstOrder,
+    Hypothesis,
+    Obligation,
+    Statement,
+    Summable,
+    obligations,
+)
 from derivations.checker.terms import (
     REAL,
     Apply,
     Definition,
+    Derivative,
     Domain,
     Function,
+    Index,
     Indicator,
+    Maximum,
+    Minimum,
     Number,
     Recursion,
     Term,
+    bound_indices,
+    children,
     depends_on_theta,
+    free_indices,
+    fresh,
+    rename_all_bound,
+    substitute,
+    subterms,
     total,
 )
 
@@ -36,17 +58,107 @@ def require(statement: Statement) -> None:
 def _require(statement: Statement) -> None:
     facts = facts_of(statement)
     hypotheses = [a for a in (*statement.assuming, *statement.standing) if isinstance(a, Hypothesis)]
+    statement = _apart(statement, _named_indices(hypotheses))
     for definition in statement.definitions:
         _require_definition(definition, facts, hypotheses)
     for recursion in statement.recursions:
         _require_recursion(recursion, facts, hypotheses)
     for term in statement.terms:
         require_defined(term, facts, hypotheses)
+    require_smooth_equations(statement, facts, hypotheses)
+
+
+def require_smooth_equations(
+    statement: Statement, facts: Facts, hypotheses: list[Hypothesis], more: Iterable[Term] = ()
+) -> None:
+    """Raises StatementError where a function of θ that is differentiated is given by an equation with a kink or a jump.
+
+    `more` are terms beside those of the statement. What is differentiated twice, be it by way of an equation, has no
+    slope where terms meet, even with one slope.
+    """
+    values = [d.value for d in statement.definitions]
+    values += [value for r in statement.recursions for value in (r.start, r.step)]
+    order = max((_derivatives(term) for term in (*statement.terms, *more)), default=0)
+    order += isinstance(statement.relation, FirstOrder)
+    if order:
+        order += any(_derivatives(value) for value in values)
+    for value in values if order else ():
+        if any(isinstance(node, (Minimum, Maximum, Indicator)) and depends_on_theta(node) for node in subterms(value)):
+            require_defined(Derivative(value) if order == 1 else Derivative(Derivative(value)), facts, hypotheses)
+
+
+def _derivatives(term: Term) -> int:
+    """How many derivatives are nested in a term."""
+    return max((_derivatives(child) for child in children(term)), default=0) + isinstance(term, Derivative)
+
+
+def _named_indices(hypotheses: Iterable[Hypothesis]) -> frozenset[Index]:
+    """The indices of which something is assumed for one value only."""
+    found: frozenset[Index] = frozenset()
+    for hypothesis in hypotheses:
+        for term in hypothesis.terms:
+            found |= free_indices(term) - frozenset(hypothesis.for_all)
+    return found
+
+
+def _apart(statement: Statement, named: frozenset[Index]) -> Statement:
+    """The statement with the indices of its equations and assumptions that share a name with a free one renamed."""
+
+    def renaming(own: Iterable[Index], *terms: Term) -> dict[Index, Index]:
+        taken = named | frozenset(own)
+        for term in terms:
+            taken |= free_indices(term) | bound_indices(term)
+        return {index: fresh(index, taken) for index in own if index in named}
+
+    def of_definition(given: Definition) -> Definition:
+        new = renaming(given.indices, given.value)
+        return replace(given, indices=_renamed(given.indices, new), value=substitute(given.value, new))
+
+    def of_recursion(given: Recursion) -> Recursion:
+        first = renaming(given.start_indices, given.start)
+        new = renaming((given.history, *given.step_indices), given.step)
+        return replace(
+            given,
+            start_indices=_renamed(given.start_indices, first),
+            start=substitute(given.start, first),
+            history=new.get(given.history, given.history),
+            step_indices=_renamed(given.step_indices, new),
+            step=substitute(given.step, new),
+        )
+
+    def of_assumption(given: Assumption) -> Assumption:
+        match given:
+            case Hypothesis():
+                new = renaming(given.for_all, *given.terms)
+                condition = given.given
+                if condition is not None:
+                    left, right = (substitute(side, new) for side in (condition.left, condition.right))
+                    condition = replace(condition, left=left, right=right)
+                left, right = substitute(given.left, new), substitute(given.right, new)
+                own = _renamed(given.for_all, new)
+                return replace(given, left=left, right=right, for_all=own, given=condition)
+            case Summable() | Dominated():
+                new = renaming((given.index,), given.body)
+                return replace(given, index=new.get(given.index, given.index), body=substitute(given.body, new))
+        return given
+
+    return replace(
+        statement,
+        definitions=tuple(map(of_definition, statement.definitions)),
+        recursions=tuple(map(of_recursion, statement.recursions)),
+        assuming=tuple(map(of_assumption, statement.assuming)),
+        standing=tuple(map(of_assumption, statement.standing)),
+    )
+
+
+def _renamed(indices: tuple[Index, ...], new: Mapping[Index, Index]) -> tuple[Index, ...]:
+    return tuple(new.get(index, index) for index in indices)
 
 
 def require_defined(term: Term, facts: Facts, hypotheses: list[Hypothesis]) -> None:
     """Raises StatementError where a logarithm or a division in a term is kept from failing by nothing."""
-    for obligation in obligations(term):
+    # What is assumed of a free index says nothing of a bound one of that name.
+    for obligation in obligations(rename_all_bound(term, _named_indices(hypotheses))):
         if not _is_met(obligation, facts, hypotheses):
             wanted = "is positive" if obligation.positive else "is not zero"
             raise StatementError(
@@ -93,7 +205,8 @@ def _require_dependence(symbol: Function, value: Term) -> None:
 
 
 def _require_sum(symbol: Function, value: Term, facts: Facts, where: str) -> None:
-    if not Normaliser(facts).equal(value, Number(Fraction(1))):
+    # A law that moves sums to one at every θ.
+    if not Normaliser(facts.at_every_theta() if symbol.depends else facts).equal(value, Number(Fraction(1))):
         raise StatementError(f"{symbol.name} is declared a law, but its equation is not known to sum to one {where}")
 
 

@@ -83,7 +83,6 @@ class World:
     recursions: tuple[Recursion, ...] = ()
     indices: Environment = field(default_factory=dict)
     _kept: dict[object, Jet] = field(default_factory=dict, repr=False)
-    _pinned: list[Term] = field(default_factory=list, repr=False)
 
     def elements(self, sort: Sort, level: int | None = None) -> Iterable[Element]:
         """The elements of a sort; for histories, those of `level` steps (the world's length if none is given)."""
@@ -95,7 +94,7 @@ class World:
 
     def at_length(self, sort: Sort, steps: int) -> World:
         """The same world, its histories seen after fewer steps."""
-        return self._with(lengths={**self.lengths, sort: steps}, _kept={}, _pinned=[])
+        return self._with(lengths={**self.lengths, sort: steps}, _kept={})
 
     def at(self, indices: Environment) -> World:
         """The same world at these free indices; what is known of its terms stays known."""
@@ -232,19 +231,32 @@ def in_domain(symbol: Function, value: Real) -> bool:
 # --- evaluation -----------------------------------------------------------------------------------------------------
 
 
+Evaluator = Callable[["World", Environment], Jet]
+
+
 def evaluate(term: Term, world: World, environment: Environment, order: int = 0) -> Jet:
     """The value of a term and its derivatives in θ up to `order`; raises Undefined where there is none."""
-    return _RULES[type(term)](term, world, environment, order)
+    return _evaluator(term, order)(world, environment)
+
+
+@lru_cache(maxsize=100_000)
+def _evaluator(term: Term, order: int) -> Evaluator:
+    """A term made ready: it is looked at once, its value is asked for in thousands of worlds."""
+    return _RULES[type(term)](term, order)
 
 
 def _constant(value: Real, order: int) -> Jet:
     return (value,) + (reals.ZERO,) * order
 
 
+def _always(jet: Jet) -> Evaluator:
+    return lambda world, environment: jet
+
+
 def _plus(x: Jet, y: Jet) -> Jet:
     if len(x) == 1:
         return (reals.add(x[0], y[0]),)
-    return tuple(reals.add(a, b) for a, b in zip(x, y, strict=True))
+    return tuple([reals.add(a, b) for a, b in zip(x, y, strict=True)])
 
 
 def _times(x: Jet, y: Jet) -> Jet:
@@ -252,9 +264,10 @@ def _times(x: Jet, y: Jet) -> Jet:
         return (reals.multiply(x[0], y[0]),)
     result = []
     for n in range(len(x)):
-        value: Real = reals.ZERO
-        for k in range(n + 1):
-            value = reals.add(value, reals.multiply(reals.multiply(x[k], y[n - k]), reals.real(comb(n, k))))
+        value = reals.multiply(x[0], y[n])
+        for k in range(1, n + 1):
+            part = reals.multiply(x[k], y[n - k])
+            value = reals.add(value, part if k == n else reals.multiply(part, reals.real(comb(n, k))))
         result.append(value)
     return tuple(result)
 
@@ -274,12 +287,8 @@ def _inverse(x: Jet, node: Term) -> Jet:
     return tuple(result)
 
 
-def _number(node: Number, world: World, environment: Environment, order: int) -> Jet:
-    known = node.__dict__.get("_real")
-    if known is None:
-        # Kept with the number: it is met in every world.
-        known = node.__dict__["_real"] = reals.real(node.value)
-    return _constant(known, order) if order else (known,)
+def _number(node: Number, order: int) -> Evaluator:
+    return _always(_constant(reals.real(node.value), order))
 
 
 def _element(argument: Argument, environment: Environment) -> Element:
@@ -295,33 +304,40 @@ def _position(element: Element) -> int:
     return element
 
 
-def _apply(node: Apply, world: World, environment: Environment, order: int) -> Jet:
-    arguments = tuple([_element(argument, environment) for argument in node.arguments])
-    jet = _lookup(node, arguments, world, order + node.order)
-    return jet if not node.order else jet[node.order :]
+def _apply(node: Apply, order: int) -> Evaluator:
+    symbol, arguments, first = node.function, node.arguments, node.order
+
+    def plain(world: World, environment: Environment) -> Jet:
+        return _lookup(symbol, tuple([environment[i] for i in arguments]), world, order)  # type: ignore[index]
+
+    def value(world: World, environment: Environment) -> Jet:
+        at = tuple([_element(argument, environment) for argument in arguments])
+        return _lookup(symbol, at, world, order + first)[first:]
+
+    return value if first or not all(isinstance(argument, Index) for argument in arguments) else plain
 
 
-def _lookup(node: Apply, arguments: tuple[Element, ...], world: World, order: int) -> Jet:
-    symbol = node.function
+def _lookup(symbol: Function, arguments: tuple[Element, ...], world: World, order: int) -> Jet:
+    if not (world.definitions or world.recursions):
+        return _entry(symbol, arguments, world, order)
     key = (symbol, arguments, order)
-    known = world._kept.get(key)
-    if known is not None:
-        return known
-    rule = _equation(symbol, arguments, world) if world.definitions or world.recursions else None
-    if rule is None:
-        table = world.tables.get(symbol)
-        if table is None or arguments not in table:
-            raise BadInput(f"world: {symbol.name} has no value at {arguments}; give its table")
-        jet = table[arguments]
-        if len(jet) <= order:
-            # A derivative of an order that this world does not tell.
-            raise Undetermined
-        jet = jet[: order + 1]
-    else:
-        body, environment = rule
-        jet = evaluate(body, world, environment, order)
-    world._kept[key] = jet
+    jet = world._kept.get(key)
+    if jet is None:
+        rule = _equation(symbol, arguments, world)
+        jet = _entry(symbol, arguments, world, order) if rule is None else evaluate(rule[0], world, rule[1], order)
+        world._kept[key] = jet
     return jet
+
+
+def _entry(symbol: Function, arguments: tuple[Element, ...], world: World, order: int) -> Jet:
+    table = world.tables.get(symbol)
+    jet = None if table is None else table.get(arguments)
+    if jet is None:
+        raise BadInput(f"world: {symbol.name} has no value at {arguments}; give its table")
+    if len(jet) <= order:
+        # A derivative of an order that this world does not tell.
+        raise Undetermined
+    return jet[: order + 1]
 
 
 def _equation(symbol: Function, arguments: tuple[Element, ...], world: World) -> tuple[Term, Environment] | None:
@@ -346,38 +362,61 @@ def _is_last(symbol: Function, arguments: tuple[Element, ...], world: World) -> 
     return False
 
 
-def _add(node: Add, world: World, environment: Environment, order: int) -> Jet:
+def _add(node: Add, order: int) -> Evaluator:
     if not node.terms:
-        return _constant(reals.ZERO, order)
-    result = evaluate(node.terms[0], world, environment, order)
-    for part in node.terms[1:]:
-        result = _plus(result, evaluate(part, world, environment, order))
-    return result
+        return _always(_constant(reals.ZERO, order))
+    first, *others = [_evaluator(part, order) for part in node.terms]
+
+    def value(world: World, environment: Environment) -> Jet:
+        result = first(world, environment)
+        for other in others:
+            result = _plus(result, other(world, environment))
+        return result
+
+    return value
 
 
-def _multiply(node: Multiply, world: World, environment: Environment, order: int) -> Jet:
+def _multiply(node: Multiply, order: int) -> Evaluator:
     if not node.factors:
-        return _constant(reals.ONE, order)
-    result = evaluate(node.factors[0], world, environment, order)
-    for factor in node.factors[1:]:
-        result = _times(result, evaluate(factor, world, environment, order))
-    return result
+        return _always(_constant(reals.ONE, order))
+    first, *others = [_evaluator(factor, order) for factor in node.factors]
+
+    def value(world: World, environment: Environment) -> Jet:
+        result = first(world, environment)
+        for other in others:
+            result = _times(result, other(world, environment))
+        return result
+
+    return value
 
 
-def _power(node: Power, world: World, environment: Environment, order: int) -> Jet:
-    base = evaluate(node.base, world, environment, order)
-    if node.exponent < 0:
-        base = _inverse(base, node)
-    if not node.exponent:
-        return _constant(reals.ONE, order)
-    result = base
-    for _ in range(abs(node.exponent) - 1):
-        result = _times(result, base)
-    return result
+def _power(node: Power, order: int) -> Evaluator:
+    inner, exponent = _evaluator(node.base, order), node.exponent
+
+    def value(world: World, environment: Environment) -> Jet:
+        base = inner(world, environment)
+        if exponent < 0:
+            base = _inverse(base, node)
+        if not exponent:
+            return _constant(reals.ONE, order)
+        result = base
+        for _ in range(abs(exponent) - 1):
+            result = _times(result, base)
+        return result
+
+    return value
 
 
-def _log(node: Log, world: World, environment: Environment, order: int) -> Jet:
-    inner = evaluate(node.argument, world, environment, order)
+def _log(node: Log, order: int) -> Evaluator:
+    argument = _evaluator(node.argument, order)
+
+    def value(world: World, environment: Environment) -> Jet:
+        return _log_of(argument(world, environment), node, order)
+
+    return value
+
+
+def _log_of(inner: Jet, node: Log, order: int) -> Jet:
     first = reals.log(inner[0])
     if first is None:
         if reals.sign(inner[0]) is None:
@@ -395,8 +434,16 @@ def _log(node: Log, world: World, environment: Environment, order: int) -> Jet:
     return tuple(result)
 
 
-def _exp(node: Exp, world: World, environment: Environment, order: int) -> Jet:
-    inner = evaluate(node.argument, world, environment, order)
+def _exp(node: Exp, order: int) -> Evaluator:
+    argument = _evaluator(node.argument, order)
+
+    def value(world: World, environment: Environment) -> Jet:
+        return _exp_of(argument(world, environment), order)
+
+    return value
+
+
+def _exp_of(inner: Jet, order: int) -> Jet:
     result = [reals.exp(inner[0])]
     for n in range(1, order + 1):
         value: Real = reals.ZERO
@@ -407,58 +454,78 @@ def _exp(node: Exp, world: World, environment: Environment, order: int) -> Jet:
     return tuple(result)
 
 
-@lru_cache(maxsize=100_000)
-def _free_in_order(node: Term) -> tuple[Index, ...]:
-    return tuple(sorted(free_indices(node), key=lambda index: index.name))
+def _kept(rule: Callable[..., Evaluator]) -> Callable[[Any, int], Evaluator]:
+    """A rule whose terms are evaluated once in a world at each choice of their free indices."""
+
+    def remembering(node: Term, order: int) -> Evaluator:
+        inner = rule(node, order)
+        free = sorted(free_indices(node), key=lambda index: index.name)
+
+        def value(world: World, environment: Environment) -> Jet:
+            key = (inner, *[environment[i] for i in free])
+            found = world._kept.get(key)
+            if found is None:
+                found = world._kept[key] = inner(world, environment)
+            return found
+
+        return value
+
+    return remembering
 
 
-def _kept(
-    rule: Callable[..., Jet],
-) -> Callable[[Term, World, Environment, int], Jet]:
-    def remembered(node: Term, world: World, environment: Environment, order: int) -> Jet:
-        key = (id(node), order, *(environment[i] for i in _free_in_order(node)))
-        found = world._kept.get(key)
-        if found is None:
-            found = rule(node, world, environment, order)
-            world._kept[key] = found
-            world._pinned.append(node)  # keeps the node alive, so that its id stays its own
-        return found
+def _sum(node: Sum, order: int) -> Evaluator:
+    index, body = node.index, _evaluator(node.body, order)
 
-    return remembered
+    def value(world: World, environment: Environment) -> Jet:
+        inside = dict(environment)
+        result = _constant(reals.ZERO, order)
+        for element in world.elements(index.sort):
+            inside[index] = element
+            result = _plus(result, body(world, inside))
+        return result
 
-
-def _sum(node: Sum, world: World, environment: Environment, order: int) -> Jet:
-    result = _constant(reals.ZERO, order)
-    for element in world.elements(node.index.sort):
-        result = _plus(result, evaluate(node.body, world, {**environment, node.index: element}, order))
-    return result
+    return value
 
 
-def _expectation(node: Expectation, world: World, environment: Environment, order: int) -> Jet:
-    result = _constant(reals.ZERO, order)
-    for elements in product(*(world.elements(index.sort) for index in node.indices)):
-        inside = {**environment, **dict(zip(node.indices, elements, strict=True))}
-        weight = evaluate(node.law, world, inside, order)
-        if any(reals.sign(part) != 0 for part in weight):
-            result = _plus(result, _times(weight, evaluate(node.body, world, inside, order)))
-    return result
+def _expectation(node: Expectation, order: int) -> Evaluator:
+    indices, law, body = node.indices, _evaluator(node.law, order), _evaluator(node.body, order)
+
+    def value(world: World, environment: Environment) -> Jet:
+        inside = dict(environment)
+        result = _constant(reals.ZERO, order)
+        for elements in product(*[world.elements(index.sort) for index in indices]):
+            inside.update(zip(indices, elements, strict=True))
+            weight = law(world, inside)
+            if not all([reals.is_zero(part) for part in weight]):
+                result = _plus(result, _times(weight, body(world, inside)))
+        return result
+
+    return value
 
 
-def _extremum(node: Minimum | Maximum, world: World, environment: Environment, order: int) -> Jet:
+def _extremum(node: Minimum | Maximum, order: int) -> Evaluator:
     wanted = -1 if isinstance(node, Minimum) else 1
-    best, *others = (evaluate(part, world, environment, order) for part in node.terms)
-    for jet in others:
-        comparison = reals.compare(jet[0], best[0])
-        if comparison is None:
-            if order:
-                raise Undetermined
-            # Overlapping balls: the union of both is an enclosure of either.
-            best = (reals.ball(best[0]).union(reals.ball(jet[0])),)
-        elif comparison == wanted:
-            best = jet
-        elif comparison == 0:
-            _require_same_slopes(node, best, jet, "the slope at a kink")
-    return best
+    parts = [_evaluator(part, order) for part in node.terms]
+
+    def value(world: World, environment: Environment) -> Jet:
+        best, *others = [part(world, environment) for part in parts]
+        for jet in others:
+            best = _better(best, jet, wanted, node)
+        return best
+
+    return value
+
+
+def _better(best: Jet, jet: Jet, wanted: int, node: Term) -> Jet:
+    comparison = reals.compare(jet[0], best[0])
+    if comparison is None:
+        if len(jet) > 1:
+            raise Undetermined
+        # Overlapping balls: the union of both is an enclosure of either.
+        return (reals.ball(best[0]).union(reals.ball(jet[0])),)
+    if comparison == 0:
+        _require_same_slopes(node, best, jet, "the slope at a kink")
+    return jet if comparison == wanted else best
 
 
 def _require_same_slopes(node: Term, left: Jet, right: Jet, why: str) -> None:
@@ -480,66 +547,81 @@ def holds(left: Real, relation: str, right: Real) -> bool | None:
 _SIGNS = {"=": (0,), "≠": (-1, 1), "<": (-1,), "≤": (-1, 0), ">": (1,), "≥": (0, 1)}
 
 
-def _decide(node: Indicator, world: World, environment: Environment, order: int) -> bool:
-    left = evaluate(node.left, world, environment, order)
-    right = evaluate(node.right, world, environment, order)
-    answer = holds(left[0], node.relation, right[0])
-    if answer is None:
-        raise Undetermined
-    if left[0] is right[0] or reals.compare(left[0], right[0]) == 0:
-        _require_same_slopes(node, left, right, "the slope at a jump")
-    return answer
+def _condition(node: Indicator, order: int) -> Callable[[World, Environment], bool]:
+    first, second = _evaluator(node.left, order), _evaluator(node.right, order)
 
-
-def _indicator(node: Indicator, world: World, environment: Environment, order: int) -> Jet:
-    return _constant(reals.ONE if _decide(node, world, environment, order) else reals.ZERO, order)
-
-
-def _cases(node: Cases, world: World, environment: Environment, order: int) -> Jet:
-    chosen = node.then if _decide(node.condition, world, environment, order) else node.otherwise
-    return evaluate(chosen, world, environment, order)
-
-
-def _delta(node: Delta, world: World, environment: Environment, order: int) -> Jet:
-    return _constant(reals.ONE if environment[node.left] == environment[node.right] else reals.ZERO, order)
-
-
-def _size(node: Size, world: World, environment: Environment, order: int) -> Jet:
-    return _constant(reals.real(sum(1 for _ in world.elements(node.sort))), order)
-
-
-def _length(node: Length, world: World, environment: Environment, order: int) -> Jet:
-    return _constant(reals.real(world.lengths[node.sort]), order)
-
-
-def _derivative(node: Derivative, world: World, environment: Environment, order: int) -> Jet:
-    return evaluate(node.body, world, environment, order + 1)[1:]
-
-
-def _infinity(node: Infinity, world: World, environment: Environment, order: int) -> Jet:
-    return _constant(reals.INFINITY, order)
-
-
-def _supremum(node: Supremum, world: World, environment: Environment, order: int) -> Jet:
-    parts = tuple(world.elements(node.index.sort))
-    jets = [evaluate(node.body, world, {**environment, node.index: element}, 0) for element in parts]
-    if order:
-        raise Undefined(node, "the slope of a supremum")
-    best = jets[0][0]
-    for (value,) in jets[1:]:
-        larger = holds(value, ">", best)
-        if larger is None:
+    def value(world: World, environment: Environment) -> bool:
+        left, right = first(world, environment), second(world, environment)
+        answer = holds(left[0], node.relation, right[0])
+        if answer is None:
             raise Undetermined
-        best = value if larger else best
-    return (best,)
+        if left[0] is right[0] or reals.compare(left[0], right[0]) == 0:
+            _require_same_slopes(node, left, right, "the slope at a jump")
+        return answer
+
+    return value
 
 
-def _limit(node: Limit, world: World, environment: Environment, order: int) -> Jet:
-    # A limit is not a value of the world; `calculus` looks at it.
-    raise Undetermined
+def _indicator(node: Indicator, order: int) -> Evaluator:
+    condition, one, zero = _condition(node, order), _constant(reals.ONE, order), _constant(reals.ZERO, order)
+    return lambda world, environment: one if condition(world, environment) else zero
 
 
-_RULES: Mapping[type[Term], Callable[..., Jet]] = {
+def _cases(node: Cases, order: int) -> Evaluator:
+    condition = _condition(node.condition, order)
+    then, otherwise = _evaluator(node.then, order), _evaluator(node.otherwise, order)
+    return lambda world, environment: (then if condition(world, environment) else otherwise)(world, environment)
+
+
+def _delta(node: Delta, order: int) -> Evaluator:
+    one, zero = _constant(reals.ONE, order), _constant(reals.ZERO, order)
+    return lambda world, environment: one if environment[node.left] == environment[node.right] else zero
+
+
+def _size(node: Size, order: int) -> Evaluator:
+    return lambda world, environment: _constant(reals.real(sum(1 for _ in world.elements(node.sort))), order)
+
+
+def _length(node: Length, order: int) -> Evaluator:
+    return lambda world, environment: _constant(reals.real(world.lengths[node.sort]), order)
+
+
+def _derivative(node: Derivative, order: int) -> Evaluator:
+    body = _evaluator(node.body, order + 1)
+    return lambda world, environment: body(world, environment)[1:]
+
+
+def _infinity(node: Infinity, order: int) -> Evaluator:
+    return _always(_constant(reals.INFINITY, order))
+
+
+def _supremum(node: Supremum, order: int) -> Evaluator:
+    index, body = node.index, _evaluator(node.body, 0)
+
+    def value(world: World, environment: Environment) -> Jet:
+        jets = [body(world, {**environment, index: element}) for element in world.elements(index.sort)]
+        if order:
+            raise Undefined(node, "the slope of a supremum")
+        best = jets[0][0]
+        for (other,) in jets[1:]:
+            larger = holds(other, ">", best)
+            if larger is None:
+                raise Undetermined
+            best = other if larger else best
+        return (best,)
+
+    return value
+
+
+def _limit(node: Limit, order: int) -> Evaluator:
+    def value(world: World, environment: Environment) -> Jet:
+        # A limit is not a value of the world; `calculus` looks at it.
+        raise Undetermined
+
+    return value
+
+
+_RULES: Mapping[type[Term], Callable[..., Evaluator]] = {
     Number: _number,
     Apply: _apply,
     Add: _add,

@@ -69,7 +69,10 @@ def command(
 
 def chosen(ledger: Ledger, ids: Sequence[str], sections: Sequence[str]) -> list[Claim]:
     """The claims to be judged; at least one, so that nothing passes by being empty."""
-    claims = ledger.select(ids, [section.upper() for section in sections])
+    from derivations.ledger import SECTIONS
+
+    spelled = {name.upper(): name for name in SECTIONS}
+    claims = ledger.select(ids, [spelled.get(section.upper(), section) for section in sections])
     if not claims:
         raise BadInput(f"no claim is in {', '.join(sections) or 'the ledger'}")
     return claims

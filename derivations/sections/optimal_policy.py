@@ -19,6 +19,7 @@ from derivations.checker.proof import (
     laws_sum_to_one,
     lemma,
     logarithms,
+    pointwise,
 )
 from derivations.checker.statement import Summable, assume, covers, same_maximiser, statement
 from derivations.checker.terms import (
@@ -54,7 +55,7 @@ from derivations.checker.terms import (
     term,
 )
 from derivations.checker.worlds import World, world
-from derivations.sections.claim import Assertion, Claim
+from derivations.sections.claim import Assertion, Claim, Measured
 from derivations.sections.objects import (
     OPTIMUM,
     X,
@@ -170,6 +171,40 @@ def _geometric(ratio: str, *, uniform_on: bool = False) -> Instance:
         },
         supports={uniform: Range(0, size - 1)},
         parameters={beta: sympy.Integer(1), count: size},
+    )
+
+
+# OP.10: the objective as one expectation, E_π[j] with j = r − β log π + β log π_ref.
+far_policy, far_optimum = law("π", N, positive=True), law("π*", N, positive=True)
+joined = function("j", N)
+FAR_LOG_Z = beta * log(far_z)
+z_finite = Summable(m, far_reference(m) * exp(far_reward(m) / beta), "z < ∞")
+j_exists = Summable(m, far_policy(m) * joined(m), "E_π[j] exists")
+j_is = assume(
+    "j = r − β log π + β log π_ref",
+    joined(n),
+    "=",
+    far_reward(n) - beta * log(far_policy(n)) + beta * log(far_reference(n)),
+    for_all=[n],
+)
+far_optimum_is = assume("π* = π_ref exp(r/β)/z", far_optimum(n), "=", far_star, for_all=[n])
+at_optimum = far_star * (far_reward(n) - beta * log(far_star) + beta * log(far_reference(n)))
+tangent_p, tangent_q = parameter("p", POSITIVE), parameter("q", POSITIVE)
+
+
+@cache
+def _infinite_mean() -> Instance:
+    """π* = 1/(k(k + 1)) for the k-th response, k = 1, 2, …, exp(r/β) = 2^k, β = 1: z = 1/(1 − log 2), E_π*[r] = ∞."""
+    import sympy
+
+    def reference_at(k):  # type: ignore[no-untyped-def]
+        return sympy.Rational(1, 2) ** (k + 1) / ((k + 1) * (k + 2) * (1 - sympy.log(2)))
+
+    return Instance(
+        "π_ref(y) = 2^−(y+1)/((y+1)(y+2)(1 − log 2)), exp(r(y)/β) = 2^(y+1), y = 0, 1, 2, …",
+        ranges={N: Range(0, sympy.oo)},
+        functions={far_reference: reference_at, far_reward: lambda k: (k + 1) * sympy.log(2)},
+        parameters={beta: sympy.Integer(1)},
     )
 
 
@@ -450,6 +485,7 @@ CLAIMS = (
                 statement(explicit_kl(binomial(HALF), MASSES), "≤", explicit_kl(binomial(share), MASSES)),
             ),
         ),
+        believe="Over all distributions both directions have the minimiser P; over a restricted family they differ.",
     ),
     Claim(
         section="X",
@@ -659,6 +695,93 @@ CLAIMS = (
     ),
     Claim(
         section="X",
+        tag="A",
+        quote="(ours) countably many responses",
+        reading=(
+            "Countably many responses, and the objective read as one expectation, of r − β log(π/π_ref): π* attains "
+            "β log z, and no positive policy for which that expectation exists has more (OP.10.bound)."
+        ),
+        main=Assertion(
+            "OP.10",
+            "on a countable set E_π*[r − β log(π*/π_ref)] = β log z",
+            "conditional",
+            statement(Sum(n, at_optimum), "=", FAR_LOG_Z, assuming=[converges]),
+            instances=(deferred(lambda: _geometric("2")),),
+        ),
+        parts=(
+            Assertion(
+                "OP.10.bound",
+                "no positive policy has more",
+                "proved",
+                statement(
+                    E(far_policy(n), joined(n)),
+                    "≤",
+                    FAR_LOG_Z,
+                    standing=[z_finite, j_exists, j_is, far_optimum_is],
+                ),
+                begin(E(far_policy(n), joined(n)))
+                .then(
+                    "=",
+                    Sum(n, far_policy(n) * joined(n) - beta * (far_optimum(n) - far_policy(n))),
+                    laws_sum_to_one,
+                )
+                .then("≤", E(far_policy(n), FAR_LOG_Z), lemma("OP.10.each"), pointwise)
+                .then("=", FAR_LOG_Z, laws_sum_to_one),
+            ),
+            Assertion(
+                "OP.10.each",
+                "at each response πj ≤ π β log z + β(π* − π)",
+                "proved",
+                statement(
+                    far_policy(n) * joined(n),
+                    "≤",
+                    far_policy(n) * FAR_LOG_Z + beta * (far_optimum(n) - far_policy(n)),
+                    standing=[z_finite, j_is, far_optimum_is],
+                ),
+                begin(far_policy(n) * joined(n))
+                .then(
+                    "=",
+                    far_policy(n) * FAR_LOG_Z + beta * far_policy(n) * (log(far_optimum(n)) - log(far_policy(n))),
+                    hypothesis(j_is.name),
+                    hypothesis(far_optimum_is.name),
+                    logarithms,
+                )
+                .then(
+                    "≤",
+                    far_policy(n) * FAR_LOG_Z + beta * (far_optimum(n) - far_policy(n)),
+                    lemma(
+                        "OP.10.tangent",
+                        {tangent_p.function: lambda: far_policy(n), tangent_q.function: lambda: far_optimum(n)},
+                        times=beta,
+                    ),
+                ),
+            ),
+            Assertion(
+                "OP.10.tangent",
+                "p log(q/p) ≤ q − p",
+                "proved",
+                statement(tangent_p * (log(tangent_q) - log(tangent_p)), "≤", tangent_q - tangent_p),
+            ),
+            Assertion(
+                "OP.10.terms",
+                "the two terms of E[r] − βD are finite at π*, so that it can be read term by term: E_π*[r] < ∞",
+                "refuted",
+                statement(Sum(n, far_star * far_reward(n)), "<", Infinity(), standing=[converges]),
+                instances=(deferred(_infinite_mean),),
+            ),
+            Assertion(
+                "OP.10.divergence",
+                "where it is infinite D(π*‖π_ref) is, too: log(π*/π_ref) = r/β − log z at each response",
+                "proved",
+                statement(
+                    log(far_star) - log(far_reference(n)), "=", far_reward(n) / beta - log(far_z), standing=[z_finite]
+                ),
+            ),
+        ),
+        believe="Keep r − β log(π/π_ref) together: with infinitely many responses E[r] and D may both be infinite.",
+    ),
+    Claim(
+        section="X",
         tag="beyond",
         quote="(ours) the regret",
         reading="For every π on the closed simplex, at every prompt.",
@@ -813,7 +936,14 @@ CLAIMS = (
                 ),
                 worlds=(_two_at_the_ceiling(),),
             ),
+            Measured(
+                "OP.15.measured",
+                "PPO with the KL in the reward approaches π*",
+                "ppo_kl_in_reward",
+                "the exact gap β log z − J(π) = β D(π‖π*) after each update, which falls towards 0",
+            ),
         ),
+        believe="π* solves the KL-regularised objective; the clipped surrogate alone has many maximisers.",
     ),
     Claim(
         section="X",

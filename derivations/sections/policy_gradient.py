@@ -23,6 +23,7 @@ from derivations.checker.proof import (
 )
 from derivations.checker.statement import Dominated, assume, finite, statement
 from derivations.checker.terms import (
+    HALF_OPEN_UNIT,
     OPEN_UNIT,
     POSITIVE,
     REAL,
@@ -132,6 +133,17 @@ t2 = R.index("σ")
 mean_first, mean_second = E(fixed(t2), first(t2)), E(fixed(t2), second(t2))
 covariance = E(fixed(t), (first(t) - mean_first) * (second(t) - mean_second))
 
+# The batch as the code holds it: probabilities of the actions that were taken, and one return a trajectory.
+BATCH, STEPS = Sort("N"), Sort("T")
+i = BATCH.index("i")
+step = STEPS.index("t")
+taken = function("π", BATCH, STEPS, domain=HALF_OPEN_UNIT, depends=True)
+gained = function("R", BATCH, depends=True)
+free_return = assume("the returns do not depend on θ", D(gained(i)), "=", 0, for_all=[i])
+ESTIMATE = Sum(i, Sum(step, score(taken(i, step))) * gained(i)) / Size(BATCH)
+WEIGHTED_LIKELIHOOD = Sum(i, Sum(step, log(taken(i, step))) * gained(i)) / Size(BATCH)
+MOVING_RETURN = Sum(i, Sum(step, log(taken(i, step))) * D(gained(i))) / Size(BATCH)
+
 # --- PG.7: old trajectories -----------------------------------------------------------------------------------------
 
 chance = parameter("p", OPEN_UNIT, depends=True)
@@ -239,6 +251,10 @@ CLAIMS = (
                 instances=(deferred(_uniform_on_zero_to_theta),),
             ),
         ),
+        believe=(
+            "For finite sets, or under domination, the gradient goes under the sum; where the support moves with "
+            "θ it does not."
+        ),
     ),
     Claim(
         section="IV",
@@ -251,6 +267,7 @@ CLAIMS = (
             "conditional",
             statement(D(q(y)), "=", q(y) * D(log(q(y))), assuming=[assume("p > 0", q(y), ">", 0, for_all=[y])]),
         ),
+        believe="∇p = p ∇log p holds where p > 0, and a softmax policy is positive everywhere.",
     ),
     Claim(
         section="IV",
@@ -314,6 +331,7 @@ CLAIMS = (
                 ByInduction(),
             ),
         ),
+        believe="The theorem holds if the rewards do not depend on θ; if they do, E[∇G] is added (PG.8).",
     ),
     Claim(
         section="IV",
@@ -345,6 +363,18 @@ CLAIMS = (
                     recursions=[sample_law, estimate_sum],
                 ),
                 ByInduction(),
+            ),
+            Assertion(
+                "PG.5.loss",
+                "ĝ is the gradient of (1/N) Σ_i (Σ_t log π) R(τ_i), minus the loss in code, if no return depends on θ",
+                "conditional",
+                statement(ESTIMATE, "=", D(WEIGHTED_LIKELIHOOD), assuming=[free_return]),
+            ),
+            Assertion(
+                "PG.5.moving",
+                "whatever the returns depend on: that gradient has (1/N) Σ_i (Σ_t log π) ∇R(τ_i) besides",
+                "proved",
+                statement(ESTIMATE + MOVING_RETURN, "=", D(WEIGHTED_LIKELIHOOD)),
             ),
         ),
     ),
@@ -421,6 +451,7 @@ CLAIMS = (
                 ),
             ),
         ),
+        believe="Independent trajectories divide the covariance by N; copies of one do not.",
     ),
     Claim(
         section="IV",
@@ -473,6 +504,10 @@ CLAIMS = (
                 .then("=", E(arm(a), score(arm(a)) * pay(a)), algebra)
                 .then("=", D(E(arm(a), pay(a))), differentiation),
             ),
+        ),
+        believe=(
+            "On old samples the estimator is biased but for coincidences; with the weights π/π_old they can be "
+            "used (IS.1)."
         ),
     ),
     Claim(
@@ -578,6 +613,7 @@ CLAIMS = (
                 ),
             ),
         ),
+        believe="A step raises J if ∇J ≠ 0 and the step is small, below 2/L for an L-smooth J.",
     ),
     Claim(
         section="IV",

@@ -55,6 +55,7 @@ from derivations.checker.terms import (
     POSITIVE,
     REAL,
     UNIT,
+    Cases,
     D,
     Delta,
     Domain,
@@ -443,6 +444,38 @@ def test_one_summable_function_does_not_make_another_summable() -> None:
     unproved(statement(Sum(tau, wild(tau) + tame(tau)), "=", Sum(tau, wild(tau)) + Sum(tau, tame(tau)), standing=given))
 
 
+def test_histories_of_infinitely_many_steps_are_an_infinite_set() -> None:
+    for paths in (histories("G", step=[T]), histories("G", start=[T], step=[Y])):
+        path, wild = paths.index("g"), function("w_G", paths)
+        unproved(statement(Sum(path, wild(path) - wild(path)), "=", 0))
+        unproved(statement(Sum(path, c), "=", c * Size(paths)))
+
+
+def test_the_slopes_of_an_infinite_law_sum_to_zero_under_a_bound_only() -> None:
+    law_ = law("p_T", T, depends=True)
+    total_ = statement(Sum(tau, D(law_(tau))), "=", 0)
+    unproved(replace(total_, standing=(Summable(tau, D(law_(tau)), "Σ∣∇p∣ < ∞"),)))
+    prove(replace(total_, standing=(Dominated(tau, law_(tau), "dominated"),)))
+
+
+def test_first_order_at_a_point_exchanges_no_infinite_sum_for_nothing() -> None:
+    law_, old, gain = law("p_T", T, depends=True), law("p_old", T), function("G", T)
+    converge = [Summable(tau, law_(tau) * gain(tau), "now"), Summable(tau, old(tau) * gain(tau), "old")]
+    flat = assume("∇p = 0", D(law_(tau)), "=", 0, for_all=[tau])
+    left, right = (Sum(tau, each(tau) * gain(tau)) for each in (law_, old))
+    unproved(statement(left, first_order(point("θ_old", {law_: old})), right, standing=[*converge, flat]))
+
+
+def test_one_bound_does_not_do_for_two_derivatives() -> None:
+    law_, gain = law("p_T", T, depends=True), function("G", T)
+    twice = Sum(tau, D(D(law_(tau))) * gain(tau))
+    given = [
+        Dominated(tau, law_(tau) * gain(tau), "dominated"),
+        Summable(tau, D(D(law_(tau))) * gain(tau), "Σ∣∇²p·G∣ < ∞"),
+    ]
+    unproved(statement(D(D(Sum(tau, law_(tau) * gain(tau)))), "=", twice, standing=given))
+
+
 # --- assumptions ----------------------------------------------------------------------------------------------------
 
 
@@ -797,6 +830,111 @@ def test_a_claim_that_nobody_knows_is_no_lemma() -> None:
     ledger = Ledger([claim("C.1", statement(c, "=", c), begin(c).then("=", c, lemma("C.9")))])
     with pytest.raises(BadInput, match=r"C\.9"):
         ledger.verdict("C.1")
+
+
+# --- what holds at this θ, or at this index, only ---------------------------------------------------------------------
+
+two = function("f_θ", Y, depends=True)
+zero_here = assume("Σ f_θ = 0", Sum(y, two(y)), "=", 0)
+
+
+def test_a_sum_that_is_zero_at_this_theta_does_not_stay_so() -> None:
+    slope = statement(D(Sum(y, two(y))), "=", 0, standing=[zero_here])
+    unproved(slope)
+    unproved(slope, begin(slope.left).then("=", 0, hypothesis("Σ f_θ = 0")))
+    switched = Cases(Indicator(d, ">", term(0)), Sum(y, two(y)), term(0))
+    unproved(statement(D(switched), "=", 0, standing=[zero_here, assume("d ≠ 0", d, "≠", 0)]))
+
+
+def test_a_slope_that_is_zero_at_this_theta_is_not_differentiated_in_a_case() -> None:
+    switched = Cases(Indicator(c, ">", term(0)), D(d), term(0))
+    moved = Cases(Indicator(d, ">", term(0)), d, term(0))
+    flat = [assume("∇d = 0", D(d), "=", 0), assume("d ≠ 0", d, "≠", 0)]
+    unproved(statement(D(switched), "=", 0, standing=flat))
+    unproved(statement(D(D(moved)), "=", 0, standing=flat))
+
+
+def test_equal_slopes_make_a_kink_smooth_once_only() -> None:
+    larger = function("m_θ", depends=True)
+    touching = [assume("d = 0", d, "=", 0), assume("∇d = 0", D(d), "=", 0)]
+    defined = define(larger(), maximum(d, 2 * d))
+    assert judge(statement(D(larger()), "=", 0, definitions=[defined], standing=touching)).holds
+    unproved(statement(D(D(larger())), "=", 0, definitions=[defined], standing=touching))
+    slope = function("s_θ", depends=True)
+    through = [defined, define(slope(), D(larger()))]
+    unproved(statement(D(slope()), "=", 0, definitions=through, standing=touching))
+
+
+def test_a_law_that_moves_sums_to_one_at_every_theta() -> None:
+    weight, path = function("w_θ", Y, domain=POSITIVE, depends=True), law("p_θ", H, depends=True)
+    whole = function("w_H", H, domain=POSITIVE, depends=True)
+    here = assume("Σ w = 1", Sum(y, weight(y)), "=", 1)
+    slopes = statement(Sum(h, D(path(h))), "=", 0, standing=[here])
+    walk = recursion(path, start=lambda: 1, step=lambda h, y: path(h) * weight(y))
+    unproved(replace(slopes, recursions=(walk,)), ByCalculation())
+    total_ = assume("Σ w_H = 1", Sum(h, whole(h)), "=", 1)
+    unproved(replace(slopes, standing=(total_,), definitions=(define(path(h), whole(h)),)), ByCalculation())
+    wanted = statement(Sum(y, D(weight(y))), "=", 0, standing=[here])
+    argument = begin(wanted.left).then("=", 0, lemma("flat", {moving: weight}))
+    unproved(wanted, argument, known(flat=statement(Sum(y, D(moving(y))), "=", 0)))
+
+
+def test_a_jump_in_a_definition_has_no_slope() -> None:
+    jump = function("j_θ", depends=True)
+    for what in (Indicator(d, ">", term(0)), Cases(Indicator(d, ">", term(0)), d, 2 * d)):
+        with pytest.raises(StatementError, match="a condition changes"):
+            check(D(jump()), "=", D(jump()), definitions=[define(jump(), what)])
+
+
+def test_what_is_assumed_of_one_index_is_not_assumed_of_that_of_a_definition() -> None:
+    one = assume("f(y) > 0", f(y), ">", 0)
+    high, entropy, sum_ = function("h₊", Y, domain=POSITIVE), function("l", Y), function("S₀", H, domain=NONNEGATIVE)
+    unproved(statement(high(z), ">", 0, standing=[one], definitions=[define(high(y), f(y))]))
+    unproved(statement(entropy(z), "=", entropy(z), standing=[one], definitions=[define(entropy(y), log(f(y)))]))
+    inside = define(entropy(z), Sum(y, log(f(y))))
+    unproved(statement(entropy(z), "=", entropy(z), standing=[one], definitions=[inside]))
+    added = recursion(sum_, start=lambda: 0, step=lambda h, y: sum_(h) + f(y))
+    unproved(statement(sum_(h), "≥", 0, standing=[one], recursions=[added]))
+    everywhere = assume("log f > 0", log(f(y)), ">", 0, for_all=[y])
+    unproved(statement(c, "=", c, standing=[one, everywhere]))
+
+
+def test_what_is_assumed_of_one_index_is_not_assumed_of_that_of_a_replacement() -> None:
+    high = function("h₊", Y, domain=POSITIVE)
+    positive = statement(Sum(z, high(z)), ">", 0)
+    wanted = statement(Sum(z, f(z)), ">", 0, standing=[assume("f(y) > 0", f(y), ">", 0)])
+    argument = begin(wanted.left).then(">", 0, lemma("positive", {high: ((y,), f(y))}))
+    unproved(wanted, argument, known(positive=positive))
+
+
+def test_what_a_lemma_defines_is_meant_in_its_conditions_too() -> None:
+    other = function("w", Y)
+    where = assume("f ≥ 0 where w > 0", f(y), "≥", 0, for_all=[y], given=Indicator(other(y), ">", term(0)))
+    kept = Sum(y, f(y) * Indicator(g(y), ">", term(0)))
+    masked = statement(
+        Sum(y, f(y) * Indicator(other(y), ">", term(0))), "≥", 0, standing=[where], definitions=[define(other(y), g(y))]
+    )
+    prove(masked)
+    wanted = statement(kept, "≥", 0, standing=[where])
+    unproved(wanted, begin(kept).then("≥", 0, lemma("masked")), known(masked=masked))
+
+
+def test_a_value_on_histories_is_maximised_by_what_it_is_defined_by() -> None:
+    choice, worth = law("π_H", Y, given=[H]), function("W", H)
+    defined = define(worth(h), E(choice(y, h), f(y)))
+    unproved(statement(worth(h), same_maximiser(over=choice), 0, definitions=[defined]))
+    gathered = recursion(R, start=lambda: 0, step=lambda h, y: R(h) + worth(h))
+    unproved(statement(R(h), same_maximiser(over=choice), 0, definitions=[defined], recursions=[gathered]))
+
+
+def test_a_parameter_does_not_go_where_its_domain_does_not() -> None:
+    share, many = parameter("s", OPEN_UNIT), parameter("N", Domain(lower=Fraction(1)))
+    for given in (
+        statement(limit(Indicator(term(2), "<", share), share, "∞"), "=", 0),
+        statement(limit(Indicator(many, "<", term(half)), many, "0⁺"), "=", 0),
+    ):
+        with pytest.raises(Unproved, match="does not go to"):
+            prove_limit(given)
 
 
 # --- chains ---------------------------------------------------------------------------------------------------------

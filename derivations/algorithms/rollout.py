@@ -1,0 +1,120 @@
+"""Sampling responses, and scoring responses that are there already: one policy, two ways to read it.
+
+Parameters common to all: `policy` the GPT, `mdp` the token MDP, prompts [batch, prompt length], tokens [batch, time].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from derivations.algorithms.gpt import GPT
+from toy_envs.token_mdp import TokenMDP
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Responses to prompts, one a row; behind its end token a row holds 0s that the mask leaves out.
+
+    `prompts` [batch, prompt length], `tokens` [batch, time], `mask` [batch, time], True up to the end of the response,
+    its end token included.
+    """
+
+    prompts: Tensor
+    tokens: Tensor
+    mask: Tensor
+
+    def __len__(self) -> int:
+        return self.tokens.shape[0]
+
+    def rows(self, index: Tensor) -> Responses:
+        """The responses of the rows `index`."""
+        return Responses(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+def inverse_cdf(logits: Tensor, uniforms: Tensor) -> Tensor:
+    """The token whose stretch of the unit interval each uniform number [batch] falls into; logits [batch, vocabulary].
+
+    The sum is taken in float64, and the uniform is scaled by it: rounding can never leave the last token behind.
+    """
+    steps = logits.double().softmax(-1).cumsum(-1)  # [batch, vocabulary]
+    reached = uniforms.double().unsqueeze(-1) * steps[:, -1:]  # [batch, 1]
+    return (steps[:, :-1] <= reached).sum(-1)  # [batch]
+
+
+@torch.no_grad()
+def sample(policy: GPT, mdp: TokenMDP, episodes: int, generator: torch.Generator) -> tuple[Responses, Tensor]:
+    """Draws a prompt and a response `episodes` times, token by token through the cache.
+
+    Returns the responses and logp [batch, time], the log-probability with which each token was drawn (nats, 0 behind
+    the end). Claims TR.2, IS.4: temperature 1, nothing cut off.
+    """
+    device = generator.device
+    prompts = _drawn_prompts(mdp, episodes, generator)  # [batch, prompt length]
+    logits, _, cache = policy(_context(policy, prompts))
+    logits = logits[:, -1]  # [batch, vocabulary]
+    open_rows = torch.ones(episodes, dtype=torch.bool, device=device)  # [batch]
+    tokens, masks, logps = [], [], []
+    for t in range(mdp.horizon):
+        uniforms = torch.rand(episodes, generator=generator, device=device)  # [batch]
+        token = inverse_cdf(logits, uniforms)  # [batch]
+        logp = logits.log_softmax(-1).gather(-1, token.unsqueeze(-1)).squeeze(-1)  # [batch]
+        tokens.append(token.masked_fill(~open_rows, 0))
+        logps.append(logp.masked_fill(~open_rows, 0.0))
+        masks.append(open_rows)
+        if mdp.end is not None:
+            open_rows = open_rows & (token != mdp.end)
+        if t + 1 == mdp.horizon or not open_rows.any():
+            break
+        output = policy(tokens[-1].unsqueeze(-1), cache)
+        logits, cache = output.logits[:, -1], output.cache  # [batch, vocabulary]
+    return Responses(prompts, torch.stack(tokens, 1), torch.stack(masks, 1)), torch.stack(logps, 1)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a policy says of responses: `logp` [batch, time] of each token (nats), `logits` [batch, time, vocabulary]
+    before it, and `values` [batch, time] of the prefix before it."""
+
+    logp: Tensor
+    logits: Tensor
+    values: Tensor
+
+
+def score(policy: GPT, responses: Responses) -> Scores:
+    """Reads whole responses at once; differentiable in the policy's weights. Behind the end logp and values are 0."""
+    before = responses.tokens[:, :-1]  # [batch, time - 1]
+    read = torch.cat((_context(policy, responses.prompts), before), 1)  # [batch, 1 + prompt length + time - 1]
+    output = policy(read)
+    skipped = responses.prompts.shape[1]
+    logits = output.logits[:, skipped:]  # [batch, time, vocabulary]
+    logp = logits.log_softmax(-1).gather(-1, responses.tokens.unsqueeze(-1)).squeeze(-1)  # [batch, time]
+    values = output.values[:, skipped:]  # [batch, time]
+    outside = ~responses.mask
+    return Scores(logp.masked_fill(outside, 0.0), logits, values.masked_fill(outside, 0.0))
+
+
+def _context(policy: GPT, prompts: Tensor) -> Tensor:
+    """The prompts behind the start token [batch, 1 + prompt length]."""
+    start = prompts.new_full((prompts.shape[0], 1), policy.start)
+    return torch.cat((start, prompts), 1)
+
+
+def _drawn_prompts(mdp: TokenMDP, episodes: int, generator: torch.Generator) -> Tensor:
+    device = generator.device
+    prompts = torch.tensor(mdp.prompts, dtype=torch.long, device=device).reshape(len(mdp.prompts), mdp.prompt_length)
+    if len(mdp.prompts) == 1:
+        return prompts.expand(episodes, -1)
+    weights = torch.tensor(mdp.prompt_law, dtype=torch.float64, device=device)
+    uniforms = torch.rand(episodes, generator=generator, device=device)
+    return prompts[inverse_cdf(weights.log().expand(episodes, -1), uniforms)]
+
+
+def final_scores(mdp: TokenMDP, responses: Responses) -> Tensor:
+    """The reward function's score of each response [batch], float32, on the device of the tokens."""
+    lengths = responses.mask.sum(-1).tolist()
+    rows = zip(responses.prompts.tolist(), responses.tokens.tolist(), lengths, strict=True)
+    scores = [mdp.reward(tuple(prompt), tuple(tokens[:length])) for prompt, tokens, length in rows]
+    return torch.tensor(scores, device=responses.tokens.device)

@@ -1,0 +1,117 @@
+"""A run in a folder: what made it, its metrics line by line, and the policy at its end.
+
+run.json       settings, versions, the code's hash, what is known of the world, and how it ended; written whole
+metrics.jsonl  one JSON object for each logged step, flushed one by one: what was written stays
+policy.safetensors  the weights at the end
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import toy_envs
+from derivations.algorithms.checkpoints import load_policy, save_policy
+from derivations.algorithms.devices import one_thread
+from derivations.algorithms.trainer import Diverged, Settings, Trainer
+from derivations.files import write_whole
+from toy_envs.errors import BadInput
+from toy_envs.token_mdp import TokenMDP
+
+Metrics = dict[str, float]
+PACKAGES = ("derivations", "torch", "numpy", "gymnasium", "safetensors")
+
+
+def new_folder(path: Path) -> Path:
+    """Makes the folder of a run. Raises BadInput where something is in the way: no run writes over another."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise BadInput(f"out: {path} is not empty; expected a new or an empty folder")
+    except OSError as error:
+        raise BadInput(f"out: {path} cannot be a folder for the run: {error.strerror or error}") from error
+    return path
+
+
+def train(
+    mdp: TokenMDP,
+    settings: Settings,
+    folder: Path,
+    device: torch.device,
+    watch: Callable[[Metrics], None] | None = None,
+) -> Metrics:
+    """Trains a policy from the world's reference policy and writes the run into `folder`, which is empty.
+
+    `watch` is called with each step's metrics. Returns the last ones. Raises Diverged, its message naming the step, and
+    lets an interrupt through; run.json then says so, and all that was written is kept. Raises BadInput where the world
+    has no reference policy.
+    """
+    if mdp.reference is None:
+        raise BadInput(f"env: {mdp.name} has no reference policy; expected a world with one")
+    with one_thread():
+        trainer = Trainer(mdp, load_policy(mdp.reference, device), settings)
+        story = {**what_made_it(mdp, settings, device), "world": what_is_known(trainer)}
+        _write_story(folder, story, "running")
+        latest: Metrics = {}
+        try:
+            with (folder / "metrics.jsonl").open("w", encoding="utf-8") as file:
+                for latest in trainer.run():
+                    file.write(json.dumps(latest) + "\n")
+                    file.flush()
+                    if watch is not None:
+                        watch(latest)
+        except Diverged as error:
+            _write_story(folder, story, f"diverged: {error}")
+            raise
+        except KeyboardInterrupt:
+            _write_story(folder, story, f"interrupted after update {latest.get('update', 0)}")
+            raise
+        save_policy(folder / "policy.safetensors", trainer.policy)
+        _write_story(folder, story, "finished")
+    return latest
+
+
+def what_made_it(mdp: TokenMDP, settings: Settings, device: torch.device) -> dict[str, Any]:
+    """All that a run depends on, and when and where it was made."""
+    return {
+        "env": mdp.name,
+        "settings": asdict(settings),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "reference": None if mdp.reference is None else hashlib.sha256(mdp.reference.read_bytes()).hexdigest(),
+        "code": code_hash(),
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def what_is_known(trainer: Trainer) -> dict[str, float]:
+    """The known numbers of the world: J(π*), J(π_ref) and D(π*‖π_ref)."""
+    return {
+        "beta": trainer.mdp.beta,
+        "objective_optimal": trainer.best.objective.item(),
+        "objective_reference": trainer.exact_metrics()["objective"],
+        "prefixes": trainer.tree.prefixes,
+    }
+
+
+def code_hash() -> str:
+    """The SHA-256 of the source files that a run executes, names and all."""
+    digest = hashlib.sha256()
+    for root in (Path(__file__).parent, Path(toy_envs.__file__ or "").parent):
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _write_story(folder: Path, story: dict[str, Any], status: str) -> None:
+    text = json.dumps({**story, "status": status}, indent=2, ensure_ascii=False)
+    write_whole(folder / "run.json", f"{text}\n".encode())

@@ -1,0 +1,36 @@
+"""Small worlds and small policies, far from uniform."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from derivations.algorithms.gpt import GPT, GPTConfig
+from toy_envs.token_mdp import TokenMDP, Tokens
+
+ENDING = TokenMDP(
+    name="ending",
+    vocabulary=("a", "b", "."),
+    horizon=3,
+    reward=lambda prompt, response: _score(prompt, response),
+    beta=0.3,
+    prompts=((0, 1), (1, 1)),
+    prompt_probabilities=(0.25, 0.75),
+    end=2,
+)
+"""Two prompts with unequal chances, an end token, responses of one to three tokens."""
+
+
+def _score(prompt: Tokens, response: Tokens) -> float:
+    """No symmetry: every (prompt, response) of ENDING has a score of its own."""
+    number = sum((token + 1) * 4**place for place, token in enumerate((*prompt, *response)))
+    return (number * 37 % 101) / 101
+
+
+def policy_for(mdp: TokenMDP, seed: int, dtype: torch.dtype = torch.float64) -> GPT:
+    """A policy far from uniform, different for each prefix."""
+    policy = GPT(GPTConfig(mdp.size, 1 + mdp.prompt_length + mdp.horizon, layers=2, width=8, heads=2), seed).to(dtype)
+    generator = torch.Generator().manual_seed(seed)
+    for head in (policy.policy, policy.value):
+        nn.init.normal_(head.weight, std=0.7, generator=generator)
+    return policy
