@@ -32,7 +32,7 @@ from derivations.parallel import processes_for, spread
 from derivations.records import Record
 from derivations.sections.claim import Assertion, Claim
 
-MOST = 10  # mutants of an assertion, unless others are asked for
+MOST = 5  # mutants of an assertion, unless others are asked for
 
 
 @dataclass(frozen=True)

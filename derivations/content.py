@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
-from functools import _lru_cache_wrapper, cache, partial
+from functools import _lru_cache_wrapper, cache, lru_cache, partial
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from derivations.checker.terms import Term
+from derivations.checker.reals import LogSum
+from derivations.checker.terms import Symbol, Term
 
 if TYPE_CHECKING:
     from derivations.sections.claim import Assertion
@@ -70,11 +71,7 @@ def source_of(folder: Path) -> bytes:
 
 def _hash(*parts: bytes) -> bytes:
     """A digest of several pieces, each with its length, so that no two sequences run together."""
-    found = blake2b(digest_size=20)
-    for part in parts:
-        found.update(len(part).to_bytes(8, "big"))
-        found.update(part)
-    return found.digest()
+    return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=20).digest()
 
 
 _TERMS: dict[int, tuple[Term, bytes]] = {}
@@ -90,10 +87,18 @@ class _Digests:
 
     def of(self, value: object) -> bytes:
         """The digest of a value; equal values of one kind have one, whatever their order in memory or in a mapping."""
-        if value is None or isinstance(value, (bool, int, str, bytes, Fraction)):
-            return _hash(type(value).__name__.encode(), _plain(value))
-        known: dict[int, tuple[Any, bytes]] = _TERMS if isinstance(value, Term) else self._known
-        found = known.get(id(value))
+        kind: Any = type(value)
+        if kind in _PLAIN:
+            return _plain(kind, value)
+        if kind is tuple:
+            return _hash(b"sequence", *[self.of(part) for part in value])  # type: ignore[attr-defined]
+        if isinstance(value, (Term, Symbol)):
+            # Terms and symbols never change: theirs is kept with them, and most are in many statements.
+            kept: bytes | None = value.__dict__.get("_digest")
+            if kept is None:
+                kept = value.__dict__["_digest"] = self._parts(value)
+            return kept
+        found = self._known.get(id(value))
         if found is None:
             if id(value) in self._open:
                 raise NoKey("a value that contains itself")
@@ -103,12 +108,15 @@ class _Digests:
                 found = (value, self._compound(value))
             finally:
                 self._open.remove(id(value))
-            known[id(value)] = found
+            self._known[id(value)] = found
         return found[1]
 
     def _compound(self, value: object) -> bytes:
+        kind: Any = type(value)
         match value:
-            case tuple() | list():
+            case str():
+                return _hash(_name(kind), value.encode("utf-8", "surrogatepass"))
+            case list():
                 return _hash(b"sequence", *map(self.of, value))
             case set() | frozenset():
                 return _hash(b"set", *sorted(map(self.of, value)))
@@ -124,21 +132,27 @@ class _Digests:
                 return _hash(b"cached", self.of(value.__wrapped__))
             case ModuleType() if value.__name__.split(".")[0] in ("sympy", "derivations"):
                 return _hash(b"module", value.__name__.encode())
-        name = f"{type(value).__module__}.{type(value).__qualname__}".encode()
-        if isinstance(value, Enum):
-            return _hash(name, str(value.value).encode())
+            case Enum():
+                return _hash(_name(kind), str(value.value).encode())
+            case LogSum():
+                logs = {prime: repr(coefficient) for prime, coefficient in value.logs.items()}
+                return _hash(b"logarithms", repr(value.rational).encode(), self.of(logs))
         if is_dataclass(value):
-            # What begins with an underscore is what an object has worked out before, such as the values in a world.
-            return _hash(name, *(self.of(getattr(value, p.name)) for p in fields(value) if p.name[0] != "_"))
+            return self._parts(value)
+        name = _name(kind)
         if name.startswith(b"sympy."):
             from sympy import srepr
 
             return _hash(name, srepr(value).encode())
         if name.startswith(b"flint."):
             return _hash(name, repr(value).encode())
-        if name == b"derivations.checker.reals.LogSum":
-            return _hash(name, repr(value.rational).encode(), self.of({p: repr(c) for p, c in value.logs.items()}))  # type: ignore[attr-defined]
         raise NoKey(name.decode())
+
+    def _parts(self, value: object) -> bytes:
+        """The digest of an object of a dataclass."""
+        kind: Any = type(value)
+        name, parts = _shape(kind)
+        return _hash(name, *[self.of(getattr(value, part)) for part in parts])
 
     def _function(self, value: Callable[..., object]) -> bytes:
         """A function of this package, whose source holds the globals that it finds; those of others may be anything."""
@@ -153,8 +167,27 @@ class _Digests:
         return _hash(b"function", value.__module__.encode(), source_of(PACKAGE), self.of(parts))
 
 
-def _plain(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+_PLAIN = frozenset((bool, int, str, bytes, Fraction, type(None)))
+
+
+@lru_cache(maxsize=100_000, typed=True)
+def _plain(kind: type, value: object) -> bytes:
+    inside = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+    return _hash(kind.__name__.encode(), inside)
+
+
+@cache
+def _name(kind: type) -> bytes:
+    return f"{kind.__module__}.{kind.__qualname__}".encode()
+
+
+@cache
+def _shape(kind: type) -> tuple[bytes, tuple[str, ...]]:
+    """The name of a dataclass and of its parts.
+
+    What begins with an underscore is what an object has worked out before, such as the values in a world.
+    """
+    return _name(kind), tuple(part.name for part in fields(kind) if part.name[0] != "_")
 
 
 def _code(code: CodeType) -> tuple[object, ...]:

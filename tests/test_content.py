@@ -148,7 +148,7 @@ def test_another_checker_has_other_keys(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert engines() == before
 
 
-def test_every_claim_has_a_key_of_its_own_that_another_process_finds_too() -> None:
+def test_every_claim_has_a_key_that_another_process_finds_too() -> None:
     code = "from derivations.ledger import Ledger; l = Ledger(); print(*(l.key(n) for n in l.assertions))"
     command = [sys.executable, "-c", code]
     runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)]
