@@ -269,7 +269,7 @@ class Normaliser:
         inside = self.lower(body, {**names, **new}, guards)
         for index in new.values():
             if not self.facts.is_finite(index.sort):
-                inside = self._summable(index, raws_of(self.reduce(inside)))
+                inside = self._summable(index, raws_of(self.reduce(inside)) or inside)
         return [(c, (*new.values(), *binders), factors) for c, binders, factors in inside]
 
     def _lower_expectation(
@@ -286,13 +286,14 @@ class Normaliser:
         inside = self._times([(ONE, (), {weight: 1})], self.lower(body, renamed, guards | {weight}))
         for index in new.values():
             if not self.facts.is_finite(index.sort):
-                inside = self._summable(index, raws_of(self.reduce(inside)))
+                inside = self._summable(index, raws_of(self.reduce(inside)) or inside)
         return [(c, (*new.values(), *binders), factors) for c, binders, factors in inside]
 
     def _summable(self, index: Index, raws: list[Raw]) -> list[Raw]:
         """Refuses to split a sum over an infinite sort into parts that are not known to converge absolutely.
 
         The parts are those of the summand in normal form: what cancels in each summand is no series of its own.
+        Where nothing is left, the sum as it is written is refused like any other.
         """
         for _, binders, factors in raws:
             if any(not self.facts.is_finite(b.sort) for b in binders):
