@@ -9,6 +9,7 @@ is itself proved in `calculus`. Z3 is asked for a point where the claim fails: n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
@@ -61,6 +62,18 @@ from derivations.checker.terms import (
 TIMEOUT_MS = 4000
 
 Z3 = Any  # z3 carries no types
+
+
+@contextmanager
+def patience(milliseconds: int) -> Iterator[None]:
+    """For as long as it is open, Z3 is given so much time for each question."""
+    global TIMEOUT_MS
+    before, TIMEOUT_MS = TIMEOUT_MS, milliseconds
+    try:
+        yield
+    finally:
+        TIMEOUT_MS = before
+
 
 # An interrupt is the caller's: left to Z3 it would end one question and be forgotten.
 z3.set_param("ctrl_c", False)
@@ -538,4 +551,4 @@ def prove_comparison(
     return None
 
 
-__all__ = ["Encoding", "applications", "decide", "decide_sum", "prove_comparison"]
+__all__ = ["Encoding", "applications", "decide", "decide_sum", "patience", "prove_comparison"]

@@ -19,6 +19,7 @@ from functools import partial
 from itertools import combinations, zip_longest
 from math import prod
 
+from derivations.checker.arithmetic import patience
 from derivations.checker.doubt import doubt
 from derivations.checker.errors import DerivationsError
 from derivations.checker.proof import Proof, Unproved, prove, spelled_out
@@ -291,6 +292,8 @@ def _swapped(node: Term, first: Function, second: Function) -> Term:
 WORLDS = 1000
 QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
 
+PATIENCE, LITTLE_PATIENCE = 1000, 300  # milliseconds
+
 Prover = Callable[[Statement], Proof]
 Proposal = Callable[[Statement], Counterexample | None]
 
@@ -317,8 +320,10 @@ def attack(
     given = mutant.statement
     if given.exists:
         return _attack_on_existence(mutant, provers, worlds)
-    proof, reason = _proof(given, provers)
     found, looked = _proposed(given, proposals) or refute(given, QUICK), 0
+    # What is false is proved by a fault, at once or never: a fault does not need time.
+    with patience(PATIENCE if found is None else LITTLE_PATIENCE):
+        proof, reason = _proof(given, provers)
     if found is None:
         doubted = doubt(given, worlds)
         found, looked = doubted.found, doubted.worlds
@@ -359,7 +364,8 @@ def _attack_on_existence(mutant: Mutant, provers: Sequence[Prover], worlds: int)
     given = mutant.statement
     assert isinstance(given.relation, str)
     found = refute(given, QUICK) or doubt(given, worlds).found
-    contrary, reason = _proof(replace(given, relation=NEGATION[given.relation], exists=False), provers)
+    with patience(PATIENCE):
+        contrary, reason = _proof(replace(given, relation=NEGATION[given.relation], exists=False), provers)
     if found is not None:
         example = Proof((), "example")
         return Trial(mutant, ALSO_TRUE if contrary is None else WRONGLY_PROVED, found, example, 1)
