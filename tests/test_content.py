@@ -148,7 +148,7 @@ def test_another_checker_has_other_keys(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert engines() == before
 
 
-def test_every_claim_has_a_key_that_another_process_finds_too() -> None:
+def test_every_claim_has_a_key_of_its_own_that_another_process_finds_too() -> None:
     code = "from derivations.ledger import Ledger; l = Ledger(); print(*(l.key(n) for n in l.assertions))"
     command = [sys.executable, "-c", code]
     runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)]
@@ -157,5 +157,6 @@ def test_every_claim_has_a_key_that_another_process_finds_too() -> None:
     ledger = Ledger()
     formal = {}
     for identifier, key in zip(ledger.assertions, runs[0], strict=True):
-        # RM.9 and the published slips take up statements of others word for word; nothing else may share a key.
+        # A few claims take up a statement of another section word for word; nothing else may share a key.
         assert formal.setdefault(key, ledger.assertions[identifier].formal) == ledger.assertions[identifier].formal
+    assert len(formal) > 0.95 * len(runs[0])

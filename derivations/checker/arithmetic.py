@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from math import lcm
 from typing import Any
@@ -18,7 +19,8 @@ from typing import Any
 import z3
 
 from derivations.checker import reals
-from derivations.checker.normal_form import Normaliser, is_law_over
+from derivations.checker.facts import Facts
+from derivations.checker.normal_form import Normaliser, Rules, is_law_over
 from derivations.checker.polynomial import (
     Atom,
     Composite,
@@ -231,13 +233,13 @@ class Encoding:
             ball = reals.ball(reals.log(reals.real(prime)))  # type: ignore[arg-type]
             scale = 10**12
             floor = int((ball * scale).floor().unique_fmpz())  # type: ignore[arg-type]
-            return [variable > z3.Q(floor, scale), variable < z3.Q(floor + 1, scale)]
+            return [variable > _rational(Fraction(floor, scale)), variable < _rational(Fraction(floor + 1, scale))]
 
         known = ("prime", prime) in self._variables
         variable = self._variable(("prime", prime), "log", facts)
         if not known:
             self._bound_logarithm(z3.RealVal(prime), variable)
-            self._bound_logarithm(z3.Q(1, prime), -variable)
+            self._bound_logarithm(_rational(Fraction(1, prime)), -variable)
         return variable
 
     def _logarithm(self, atom: Atom, inside: Polynomial) -> Z3:
@@ -306,8 +308,10 @@ def _single_extremum(polynomial: Polynomial) -> Composite | None:
     return atom if extremum and isinstance(atom, Composite) else None
 
 
+@lru_cache(maxsize=1_000)
 def _rational(value: Fraction) -> Z3:
-    return z3.Q(value.numerator, value.denominator)
+    # z3.Q is this as a division, simplified.
+    return z3.RealVal(str(value))
 
 
 def _compare(value: Z3, relation: str) -> Z3:
@@ -335,20 +339,30 @@ def decide(
     indices: Iterable[Index] = (),
 ) -> bool:
     """Whether `polynomial relation 0` holds for all values of its atoms that satisfy the hypotheses."""
-    encoding = Encoding(normaliser, guards)
+    present = frozenset(indices) | polynomial_indices(polynomial)
+    return _decide(polynomial, relation, normaliser.facts, normaliser.rules, tuple(hypotheses), guards, present)
+
+
+@lru_cache(maxsize=10_000)
+def _decide(
+    polynomial: Polynomial,
+    relation: str,
+    facts: Facts,
+    rules: Rules,
+    hypotheses: tuple[Hypothesis, ...],
+    guards: frozenset[Apply],
+    present: frozenset[Index],
+) -> bool:
+    encoding = Encoding(Normaliser(facts, rules), guards)
     goal = encoding.relation(polynomial, relation)
-    known = [
-        condition
-        for hypothesis in hypotheses
-        for condition in _instances(hypothesis, encoding, {*indices, *polynomial_indices(polynomial)})
-    ]
+    known = [condition for hypothesis in hypotheses for condition in _instances(hypothesis, encoding, present)]
     solver = z3.Solver()
     solver.set("timeout", TIMEOUT_MS)
     solver.add(*encoding.facts, *known, z3.Not(goal))
     return solver.check() == z3.unsat
 
 
-def _instances(hypothesis: Hypothesis, encoding: Encoding, present: set[Index]) -> Iterator[Z3]:
+def _instances(hypothesis: Hypothesis, encoding: Encoding, present: frozenset[Index]) -> Iterator[Z3]:
     """A hypothesis at every choice of the indices that are present."""
     choices = [sorted((i for i in present if i.sort == own.sort), key=lambda i: i.name) for own in hypothesis.for_all]
     for values in product(*choices):

@@ -16,6 +16,7 @@ from derivations.checker.terms import (
     Sort,
     Term,
     depends_on_theta,
+    hashed_once,
     substitute,
     with_fresh_binders,
 )
@@ -80,6 +81,7 @@ class Rewrite:
         return None if found is None else substitute(with_fresh_binders(self.value), found)
 
 
+@hashed_once
 @dataclass(frozen=True)
 class Facts:
     """Everything that may be used about the functions of a statement."""

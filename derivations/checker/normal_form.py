@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import Flag, auto
 from fractions import Fraction
+from functools import lru_cache
 from itertools import permutations
 
 import flint
@@ -90,6 +91,20 @@ class Rules(Flag):
 # --- the normaliser --------------------------------------------------------------------------------------------------
 
 
+class _Kept:
+    """What was worked out with the same facts and rules."""
+
+    def __init__(self) -> None:
+        self.polynomials: dict[Term, Polynomial] = {}
+        self.folds: tuple[tuple[Hypothesis, Monomial | None], ...] | None = None
+        self.away_from_zero: frozenset[Polynomial] = frozenset()
+
+
+@lru_cache(maxsize=1_000)
+def _kept(facts: Facts, rules: Rules) -> _Kept:
+    return _Kept()
+
+
 class Normaliser:
     """Turns terms into polynomials, using the given facts and no rules but the given ones."""
 
@@ -98,14 +113,22 @@ class Normaliser:
         self.rules = rules
         self._values = tuple(r for r in facts.rewrites if r.pattern.order == 0)
         self._slopes = tuple(r for r in facts.rewrites if r.pattern.order > 0)
-        self._folds = tuple(self._fold(hypothesis) for hypothesis in facts.sums)
-        self._away_from_zero = self._nonzero_sums()
+        # The same facts come back with every line and every obligation: what was worked out with them is kept.
+        self._kept = _kept(facts, rules)
+        if self._kept.folds is None:
+            self._kept.folds = tuple(self._fold(hypothesis) for hypothesis in facts.sums)
+            self._kept.away_from_zero = self._nonzero_sums()
+        self._folds = self._kept.folds
+        self._away_from_zero = self._kept.away_from_zero
 
     # --- public
 
     def polynomial(self, node: Term) -> Polynomial:
         """The canonical polynomial of a term."""
-        return self.reduce(self.lower(self.rewritten(node)))
+        known = self._kept.polynomials.get(node)
+        if known is None:
+            known = self._kept.polynomials[node] = self.reduce(self.lower(self.rewritten(node)))
+        return known
 
     def difference(self, left: Term, right: Term) -> Polynomial:
         """The canonical polynomial of left − right."""
@@ -269,7 +292,7 @@ class Normaliser:
         inside = self.lower(body, {**names, **new}, guards)
         for index in new.values():
             if not self.facts.is_finite(index.sort):
-                inside = self._summable(index, raws_of(self.reduce(inside)))
+                inside = self._summable(index, raws_of(self.reduce(inside)) or inside)
         return [(c, (*new.values(), *binders), factors) for c, binders, factors in inside]
 
     def _lower_expectation(
@@ -286,13 +309,14 @@ class Normaliser:
         inside = self._times([(ONE, (), {weight: 1})], self.lower(body, renamed, guards | {weight}))
         for index in new.values():
             if not self.facts.is_finite(index.sort):
-                inside = self._summable(index, raws_of(self.reduce(inside)))
+                inside = self._summable(index, raws_of(self.reduce(inside)) or inside)
         return [(c, (*new.values(), *binders), factors) for c, binders, factors in inside]
 
     def _summable(self, index: Index, raws: list[Raw]) -> list[Raw]:
         """Refuses to split a sum over an infinite sort into parts that are not known to converge absolutely.
 
         The parts are those of the summand in normal form: what cancels in each summand is no series of its own.
+        Where nothing is left, the sum as it is written is refused like any other.
         """
         for _, binders, factors in raws:
             if any(not self.facts.is_finite(b.sort) for b in binders):

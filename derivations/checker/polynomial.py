@@ -211,6 +211,10 @@ def _argument_key(argument: Argument, naming: Naming) -> str:
 
 
 def key_of_atom(atom: Atom, naming: Naming) -> str:
+    return _key_of_atom(atom, naming) if naming else atom_key(atom)
+
+
+def _key_of_atom(atom: Atom, naming: Naming) -> str:
     match atom:
         case Apply(symbol, arguments, order):
             return f"{symbol.name}{'′' * order}({','.join(_argument_key(a, naming) for a in arguments)})"
@@ -229,13 +233,14 @@ def key_of_atom(atom: Atom, naming: Naming) -> str:
             return f"{kind}({';'.join(_polynomial_key(part, naming) for part in parts)})"
 
 
+@lru_cache(maxsize=200_000)
 def atom_key(atom: Atom) -> str:
     """A string by which atoms are put in order."""
-    return key_of_atom(atom, {})
+    return _key_of_atom(atom, {})
 
 
 def _polynomial_key(polynomial: Polynomial, naming: Naming) -> str:
-    live = {i: Index(Made(name), i.sort) for i, name in naming.items() if i in polynomial_indices(polynomial)}
+    live = {i: Index(Made(naming[i]), i.sort) for i in polynomial_indices(polynomial) if i in naming}
     shown = _rename_polynomial(polynomial, live) if live else polynomial
     return _plain_key(shown)
 

@@ -563,8 +563,10 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
             raise Unproved(f"the lemma assumes “{assumption.name}”, which is not assumed here")
         return None
     normaliser = Normaliser(facts_of(setting.statement))
-    # Often it is one of ours, word for word, which is seen sooner than proved.
+    # Often it is one of ours, word for word, or holds in normal form, which is seen sooner than proved.
     if any(_same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
+        return None
+    if assumption.relation in ("=", "≤", "≥") and normaliser.equal(assumption.left, assumption.right):
         return None
     guards: frozenset[Apply] = frozenset()
     known = list(setting.hypotheses)

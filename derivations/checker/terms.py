@@ -30,11 +30,11 @@ def hashed_once(cls: type[Kind]) -> type[Kind]:
     compute = cls.__hash__
 
     def kept(self: object) -> int:
-        known = self.__dict__.get("_hash")
-        if known is None:
-            known = compute(self)
-            self.__dict__["_hash"] = known
-        return int(known)
+        try:
+            known: int = self.__dict__["_hash"]
+        except KeyError:
+            known = self.__dict__["_hash"] = compute(self)
+        return known
 
     def state(self: object) -> dict[str, object]:
         # Hashes of strings differ between processes: the kept one stays here, and so does what else is kept.

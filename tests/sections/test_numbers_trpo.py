@@ -101,7 +101,7 @@ def test_tp12_the_mean_divergence_allows_less_than_is_lost(ledger: Ledger) -> No
     rarely = vii._rarely_visited()
     found = fails_in(given, rarely)
     assert found is not None and found.left == "−13/6250"
-    here = replace(rarely, definitions=given.definitions, recursions=given.recursions, _kept={}, _pinned=[])
+    here = replace(rarely, definitions=given.definitions, recursions=given.recursions, _kept={})
     assert round(number(here, given.left), 5) == -0.00208
     assert round(number(here, given.right), 5) == -0.00204
 
@@ -146,7 +146,7 @@ def random_mdp(seed: int, steps: int = 2) -> World:
 
 
 def inside(given: Statement, at: World) -> World:
-    return replace(at, definitions=given.definitions, recursions=given.recursions, _kept={}, _pinned=[])
+    return replace(at, definitions=given.definitions, recursions=given.recursions, _kept={})
 
 
 @pytest.mark.parametrize("seed", range(6))
