@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from derivations.cli import records, screen, verify
+from derivations.cli.columns import Cell, Columns
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from derivations.attacks import Toll
     from derivations.ledger import Ledger
 
@@ -131,24 +130,16 @@ def show(run: Attack, *, stderr: bool = False) -> None:
     console.print(counts(run))
 
 
-def table(tolls: Sequence[Toll]) -> Table:
+def table(tolls: Sequence[Toll]) -> Columns:
     """The counts of each assertion; ✗ where something false was proved."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     from derivations.attacks import OUTCOMES
     from derivations.checker.mutate import WRONGLY_PROVED
 
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    result.add_column("", no_wrap=True)
-    result.add_column("id", no_wrap=True)
-    for name in ("mutants", *OUTCOMES):
-        result.add_column(name, justify="right")
+    result = Columns(["", "id", "mutants", *OUTCOMES], folded=1, right=range(2, 3 + len(OUTCOMES)))
     for toll in tolls:
-        mark, style = verify.MARKS[not toll.count(WRONGLY_PROVED)]
-        numbers = [str(n) if n else "" for n in map(toll.count, OUTCOMES)]
-        result.add_row(Text(mark, style=style), toll.id, str(len(toll.fates)), *numbers)
+        mark = Cell(*verify.MARKS[not toll.count(WRONGLY_PROVED)])
+        result.add(mark, toll.id, str(len(toll.fates)), *(str(n) if n else "" for n in map(toll.count, OUTCOMES)))
+    result.part()
     return result
 
 

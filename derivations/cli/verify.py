@@ -13,11 +13,10 @@ import click
 
 from derivations.checker.errors import BadInput
 from derivations.cli import records, screen
+from derivations.cli.columns import Cell, Columns
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-    from rich.table import Table
-    from rich.text import Text
 
     from derivations.ledger import Finding, Ledger
     from derivations.records import Record
@@ -189,68 +188,43 @@ def show(run: Run, *, stderr: bool = False) -> None:
     console.print(counts(run))
 
 
-def table(findings: Sequence[Finding], *, narrow: bool) -> Table:
+def table(findings: Sequence[Finding], *, narrow: bool) -> Columns:
     """The verdicts, grouped by section; ✓ where the verdict found is the stated one, ✗ where it is not."""
     from derivations.ledger import SECTIONS
 
-    result = _empty_table(narrow)
+    headings = ["", "id", "statement", "stated", "found", "method", "time"]
+    result = Columns(headings[:3] if narrow else headings, folded=2, most={5: 14}, right=[6])
     for section, group in groupby(findings, key=lambda finding: finding.claim.section):
-        result.add_row("", section, SECTIONS[section][0] if section in SECTIONS else "", style="bold")
+        title = SECTIONS[section][0] if section in SECTIONS else ""
+        result.add("", section, title, *([] if narrow else [""] * 4), style="bold")
         for finding in group:
             for row in rows(finding):
-                result.add_row(*(_narrow_cells(row) if narrow else _cells(row)))
-        result.add_section()
+                result.add(*(_narrow_cells(row) if narrow else _cells(row)))
+        result.part()
     return result
 
 
-def _empty_table(narrow: bool) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    result.add_column("", no_wrap=True)
-    result.add_column("id", no_wrap=True)
-    result.add_column("statement", overflow="fold")
-    if not narrow:
-        result.add_column("stated", no_wrap=True)
-        result.add_column("found", no_wrap=True)
-        result.add_column("method", overflow="fold", max_width=14)
-        result.add_column("time", justify="right", no_wrap=True)
-    return result
+def _cells(row: Row) -> tuple[Cell | str, ...]:
+    found = Cell(row.record.status, _mark(row)[1])
+    return (*_named(row), _words(row), row.entry.stated, found, _method(row), _time(row))
 
 
-def _cells(row: Row) -> tuple[Text | str, ...]:
-    return (*_named(row), _words(row), row.entry.stated, _found(row), _method(row), _time(row))
-
-
-def _narrow_cells(row: Row) -> tuple[Text | str, ...]:
-    from rich.text import Text
-
+def _narrow_cells(row: Row) -> tuple[Cell | str, ...]:
     by = f" by {_method(row)}" if _method(row) else ""
     took = f", {_time(row)}" if _time(row) else ""
-    said = Text.assemble(f"{_words(row)}\nstated {row.entry.stated}, found ", _found(row), f"{by}{took}")
-    return (*_named(row), said)
+    return (*_named(row), f"{_words(row)}\nstated {row.entry.stated}, found {row.record.status}{by}{took}")
 
 
 def _mark(row: Row) -> tuple[str, str]:
     return MARKS[row.as_stated] if row.record.judged else NO_VERDICT
 
 
-def _named(row: Row) -> tuple[Text, str]:
-    from rich.text import Text
-
-    mark, style = _mark(row)
-    return Text(mark, style=style), ("  " if row.below else "") + row.entry.id
+def _named(row: Row) -> tuple[Cell, str]:
+    return Cell(*_mark(row)), ("  " if row.below else "") + row.entry.id
 
 
 def _words(row: Row) -> str:
     return f"correction: {row.entry.words}" if row.below == "correction" else row.entry.words
-
-
-def _found(row: Row) -> Text:
-    from rich.text import Text
-
-    return Text(row.record.status, style=_mark(row)[1])
 
 
 def _method(row: Row) -> str:
