@@ -143,6 +143,9 @@ class Ledger:
             return NOT_MEASURED_YET if isinstance(entry, Measured) else IS_DEFINITION
         if self.store is not None and identifier not in self._records and identifier not in self._looked_up:
             self._looked_up.add(identifier)
+            if self.store.fresh:
+                # Its key is made when there is something to keep under it: until then nothing waits for it.
+                return None
             kept = self._kept(entry, self.store)
             if kept is not None:
                 self._records[identifier] = kept

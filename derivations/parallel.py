@@ -6,6 +6,7 @@ at a time and a pipe to this one, so that what it is at work on is known, and a 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -124,6 +125,9 @@ def _serve(connection: Connection, inherited: Iterable[Connection], work: Callab
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in inherited:
         other.close()
+    # What is loaded stays for as long as the process: looking for garbage in it again and again takes its time.
+    gc.freeze()
+    gc.set_threshold(100_000)
     with suppress(EOFError, OSError):
         while True:
             task, given = connection.recv()

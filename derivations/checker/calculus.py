@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from derivations.checker.errors import BadInput, StatementError, Undecided
@@ -361,6 +361,7 @@ class Instance:
         )
 
     @staticmethod
+    @lru_cache(maxsize=1_000)  # an instance is asked anew with each assumption dropped
     def _total(expression: Expression, index: Expression, place: Range) -> Expression:
         import sympy
 

@@ -260,7 +260,12 @@ def _refine(
 ) -> dict[Index, str]:
     while True:
         raw = {}
+        apart = len(set(colours.values())) == len(binders)
         for binder in binders:
+            if apart:
+                # No two colours are the same, so that they alone give the order.
+                raw[binder] = colours[binder] + "|"
+                continue
             seen = {**colours, binder: "*"}
             raw[binder] = (
                 colours[binder] + "|" + ";".join(sorted(f"{key_of_atom(a, seen)}^{e}" for a, e in incident[binder]))
@@ -302,26 +307,21 @@ def _orders(binders: tuple[Index, ...], factors: Factors) -> Iterator[dict[Index
 def _canonical(raw: Raw) -> Monomial:
     coefficient, binders, factors = raw
     height = max((_height(atom) for atom in factors), default=0)
-    best: tuple[list[str], dict[Index, Index]] | None = None
-    if not binders:
-        best = ([], {})
-    elif len(binders) == 1:
-        best = ([], {binders[0]: Index(Made(f"#{height}.0"), binders[0].sort)})
-    else:
-        for tried, colours in enumerate(_orders(binders, factors)):
-            if tried >= MAX_ORDERS:
-                raise Undecided("a product is too symmetric to be put in order")
-            ranked = sorted(binders, key=lambda b: colours[b])
-            names = {b: Index(Made(f"#{height}.{k}"), b.sort) for k, b in enumerate(ranked)}
-            shown = sorted(f"{key_of_atom(rename_atom(a, names), {})}^{e}" for a, e in factors.items())
-            if best is None or shown < best[0]:
-                best = (shown, names)
+    best: tuple[list[str], tuple[Index, ...], tuple[tuple[Atom, Exponent], ...]] | None = None
+    orders = ({b: b.sort.name for b in binders},) if len(binders) < 2 else _orders(binders, factors)
+    for tried, colours in enumerate(orders):
+        if tried >= MAX_ORDERS:
+            raise Undecided("a product is too symmetric to be put in order")
+        ranked = sorted(binders, key=lambda b: colours[b])
+        names = {b: Index(Made(f"#{height}.{k}"), b.sort) for k, b in enumerate(ranked)}
+        renamed = [(rename_atom(atom, names), exponent) for atom, exponent in factors.items()]
+        # Stable, and by the text alone: atoms have no order of their own.
+        shown = sorted(((f"{atom_key(a)}^{e}", (a, e)) for a, e in renamed), key=lambda pair: pair[0])
+        keys = [key for key, _ in shown]
+        if best is None or keys < best[0]:
+            best = (keys, tuple(names.values()), tuple([pair for _, pair in shown]))
     assert best is not None
-    names = best[1]
-    renamed = [(rename_atom(atom, names), exponent) for atom, exponent in factors.items()]
-    renamed.sort(key=lambda pair: f"{key_of_atom(pair[0], {})}^{pair[1]}")
-    ordered = tuple(sorted((names[b] for b in binders), key=lambda i: int(i.name.split(".")[1])))
-    return Monomial(coefficient, ordered, tuple(renamed))
+    return Monomial(coefficient, best[1], best[2])
 
 
 def collect(raws: Iterable[Raw]) -> Polynomial:

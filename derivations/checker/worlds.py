@@ -459,7 +459,7 @@ def _kept(rule: Callable[..., Evaluator]) -> Callable[[Any, int], Evaluator]:
 
     def remembering(node: Term, order: int) -> Evaluator:
         inner = rule(node, order)
-        free = sorted(free_indices(node), key=lambda index: index.name)
+        free = _by_name(tuple(free_indices(node)))
 
         def value(world: World, environment: Environment) -> Jet:
             key = (inner, *[environment[i] for i in free])
@@ -647,6 +647,11 @@ _RULES: Mapping[type[Term], Callable[..., Evaluator]] = {
 
 def free_assignments(indices: Iterable[Index], world: World) -> Iterator[dict[Index, Element]]:
     """Every choice of elements for the given indices."""
-    ordered = sorted(indices, key=lambda index: index.name)
-    for elements in product(*(world.elements(index.sort) for index in ordered)):
+    ordered = _by_name(tuple(indices))
+    for elements in product(*[world.elements(index.sort) for index in ordered]):
         yield dict(zip(ordered, elements, strict=True))
+
+
+@lru_cache(maxsize=1_000)
+def _by_name(indices: tuple[Index, ...]) -> tuple[Index, ...]:
+    return tuple(sorted(indices, key=lambda index: index.name))
