@@ -771,20 +771,28 @@ def bound_indices(node: Term) -> frozenset[Index]:
     return inside
 
 
+@lru_cache(maxsize=100_000)
 def functions(node: Term) -> frozenset[Function]:
     """The functions and parameters that occur in a term."""
-    return frozenset(inner.function for inner in subterms(node) if isinstance(inner, Apply))
+    if isinstance(node, Apply):
+        return frozenset((node.function,))
+    return frozenset().union(*map(functions, children(node)))
 
 
+@lru_cache(maxsize=100_000)
 def sorts(node: Term) -> frozenset[Sort]:
     """The sorts that a term speaks of, those that histories are made of included."""
-    found: set[Sort] = {index.sort for index in free_indices(node) | bound_indices(node)}
-    for inner in subterms(node):
-        if isinstance(inner, Apply):
-            found.update(inner.function.sorts)
-        elif isinstance(inner, (Size, Length)):
-            found.add(inner.sort)
-    return frozenset(part for sort in found for part in (sort, *sort.start, *sort.step))
+    match node:
+        case Apply(function, arguments, _):
+            here = {*function.sorts, *(index.sort for index in free_indices_of(arguments))}
+        case Delta(left, right):
+            here = {left.sort, right.sort}
+        case Size(sort) | Length(sort):
+            here = {sort}
+        case _:
+            here = {index.sort for index in bound_here(node)}
+    parts = {part for sort in here for part in (sort, *sort.start, *sort.step)}
+    return frozenset(parts).union(*map(sorts, children(node)))
 
 
 @lru_cache(maxsize=100_000)
