@@ -8,10 +8,11 @@ thousand worlds.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from derivations.checker.consequence import prove_by_comparison
+from derivations.checker.errors import StatementError
 from derivations.checker.mutate import (
     ALSO_TRUE,
     REFUTED,
@@ -23,7 +24,7 @@ from derivations.checker.mutate import (
     attack,
     mutants,
 )
-from derivations.checker.proof import ByCalculation, Derivation, lemma, prove
+from derivations.checker.proof import Argumentation, ByCalculation, Derivation, Lemmas, Proof, Unproved, lemma, prove
 from derivations.checker.refute import Counterexample, fails_in
 from derivations.checker.statement import Statement
 from derivations.checker.worlds import World
@@ -100,15 +101,46 @@ def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
     found: list[Prover] = [prove]
     if assertion.prover is not None:
         found.insert(0, assertion.prover)
-    elif assertion.argument is not None and not isinstance(assertion.argument, Derivation):
-        # A derivation leads to its own statement and to no other.
-        found.insert(0, partial(prove, argument=assertion.argument, lemmas=ledger.lemma))
+    elif assertion.argument is not None:
+        found.insert(0, partial(_as_argued, argument=assertion.argument, ledger=ledger))
     # From an equation nothing follows but what the rules make of it.
     if isinstance(assertion.formal.relation, str) and assertion.formal.relation != "=" and not assertion.formal.exists:
         found.append(partial(prove, argument=ByCalculation((lemma(assertion.id),)), lemmas=ledger.lemma))
         claim = ledger.lemma(assertion.id)
         found.append(partial(prove_by_comparison, claim=claim, name=assertion.id, prover=prove))
     return found
+
+
+def _as_argued(given: Statement, argument: Argumentation, ledger: Ledger) -> Proof:
+    """A mutant proved as its claim was, from the same lemmas."""
+    if isinstance(argument, Derivation) and argument.start != given.left:
+        raise Unproved("the derivation starts at another term")
+    return prove(given, argument=argument, lemmas=_carried_over(given, ledger))
+
+
+def _carried_over(given: Statement, ledger: Ledger) -> Lemmas:
+    """The lemmas of the ledger; what they say of functions that a mutant gives by another equation, proved of that one.
+
+    A slip in an equation changes it in the lemmas, too: their arguments are executed again, and where one does not hold
+    for the changed equation there is no lemma.
+    """
+    equations = {rule.function: rule for rule in given.recursions}
+    found: dict[str, Statement] = {}
+
+    def carried(identifier: str) -> Statement:
+        if identifier not in found:
+            known = ledger.lemma(identifier)
+            rules = tuple(equations.get(rule.function, rule) for rule in known.recursions)
+            if rules != known.recursions:
+                try:
+                    known = replace(known, recursions=rules)
+                except StatementError as error:
+                    raise Unproved(f"lemma {identifier}: {error}") from error
+                prove(known, argument=ledger.assertions[identifier].argument, lemmas=carried)
+            found[identifier] = known
+        return found[identifier]
+
+    return carried
 
 
 def proposals_of(assertion: Assertion) -> list[Proposal]:

@@ -160,7 +160,11 @@ def _changes(given: Statement) -> Iterator[Change]:
     for side in ("left", "right"):
         for kind, made in _changed_terms(getattr(given, side), given.free, kinds):
             yield Change(kind, side, partial(_with_side, given, side, made))
+    spoken_of = _reached(given)
     for place, rule in enumerate(given.recursions):
+        if rule.function not in spoken_of:
+            # A slip in an equation of which nothing speaks, but perhaps a lemma, leaves the statement as it is.
+            continue
         for part, scope in (("start", rule.start_indices), ("step", (rule.history, *rule.step_indices))):
             for kind, made in _changed_terms(getattr(rule, part), scope, kinds):
                 yield Change(kind, f"{rule.function.name}, {part}", partial(_with_rule, given, place, part, made))
@@ -181,6 +185,20 @@ def _changes(given: Statement) -> Iterator[Change]:
     if given.relation in ("≤", "≥", "<", ">"):
         assert isinstance(given.relation, str)
         yield Change("the relation turned round", "", partial(replace, given, relation=CONVERSE[given.relation]))
+
+
+def _reached(given: Statement) -> set[Function]:
+    """The functions that the sides and the assumptions speak of, by themselves or in the equations of those."""
+    rules = {rule.function: functions(rule.start) | functions(rule.step) for rule in given.recursions}
+    inside = [given.left, given.right, *(t for a in (*given.assuming, *given.standing) for t in a.terms)]
+    waiting = [f for part in inside for f in functions(part)]
+    reached: set[Function] = set()
+    while waiting:
+        symbol = waiting.pop()
+        if symbol not in reached:
+            reached.add(symbol)
+            waiting += rules.get(symbol, ())
+    return reached
 
 
 def _with_side(given: Statement, side: str, made: Making) -> Statement:

@@ -235,9 +235,16 @@ def _solved(assumption: Assumption) -> tuple[Apply, Hypothesis] | None:
     """An assumption that gives a function's value, or its derivative: worlds are made to satisfy it."""
     if not isinstance(assumption, Hypothesis) or assumption.relation != "=" or assumption.given is not None:
         return None
+    turned = replace(assumption, left=assumption.right, right=assumption.left)
+    return _solved_for_left(assumption) or _solved_for_left(turned)
+
+
+def _solved_for_left(assumption: Hypothesis) -> tuple[Apply, Hypothesis] | None:
     left, right = assumption.left, assumption.right
     inside = left.body if isinstance(left, Derivative) else left
     if not isinstance(inside, Apply) or (inside is left and inside.function in functions(right)):
+        return None
+    if not free_indices(right) <= set(inside.arguments):
         return None
     if not inside.arguments or set(inside.arguments) <= set(assumption.for_all):
         return inside, assumption

@@ -109,20 +109,36 @@ def invert(x: Real) -> Real | None:
     return None if value.contains(0) else 1 / value
 
 
+QUICKLY_FACTORED = 64  # bits of an integer whose prime factors are found in a millisecond
+
+
 @lru_cache(maxsize=20_000)
-def _log_of_integer(value: int) -> tuple[tuple[int, int], ...]:
-    return tuple((int(prime), int(power)) for prime, power in flint.fmpz(value).factor())
+def _prime_factors(value: int) -> tuple[tuple[int, int], ...] | None:
+    """The prime factors with their powers; None for an integer whose factors it takes too long to find."""
+    given = flint.fmpz(value)
+    if value.bit_length() <= QUICKLY_FACTORED:
+        found = given.factor()
+    else:
+        found = given.factor_smooth()
+        if any(int(part).bit_length() > QUICKLY_FACTORED and not part.is_prime() for part, _ in found):
+            return None
+        found = [(prime, power * inner) for part, power in found for prime, inner in part.factor()]
+    return tuple((int(prime), int(power)) for prime, power in found)
 
 
 def log(x: Real) -> Real | None:
-    """The natural logarithm, or None where x is not positive or cannot be told to be."""
+    """The natural logarithm, or None where x is not positive or cannot be told to be.
+
+    Exact for a rational; a ball for one of large numbers that do not fall apart into prime factors quickly.
+    """
     if type(x) is fmpq:
         if x <= 0:
             return None
-        logs: dict[int, fmpq] = {}
-        for prime, power in _log_of_integer(int(x.p)):
-            logs[prime] = fmpq(power)
-        for prime, power in _log_of_integer(int(x.q)):
+        above, below = _prime_factors(int(x.p)), _prime_factors(int(x.q))
+        if above is None or below is None:
+            return ball(x).log()
+        logs = {prime: fmpq(power) for prime, power in above}
+        for prime, power in below:
             logs[prime] = logs.get(prime, ZERO) - power
         return _combination(ZERO, logs)
     value = ball(x)
