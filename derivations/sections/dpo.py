@@ -352,6 +352,11 @@ CLAIMS = (
                 worlds=(_ISLANDS,),
             ),
         ),
+        believe=(
+            "It is if the labels follow the Bradley–Terry model of the reward, the class of policies contains π*, and the "
+            "comparisons join all responses of a prompt, if need be over others. With other labels, a smaller class or "
+            "responses that nothing joins, the loss has other minimisers."
+        ),
     ),
 )
 

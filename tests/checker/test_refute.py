@@ -12,7 +12,7 @@ from derivations.checker import reals
 from derivations.checker.calculus import Instance, Range
 from derivations.checker.candidates import in_order, measure, sizes_in_order, slots
 from derivations.checker.question import Question
-from derivations.checker.refute import fails_in, refute
+from derivations.checker.refute import Effort, fails_in, refute
 from derivations.checker.statement import (
     Statement,
     assume,
@@ -234,6 +234,22 @@ def test_an_assumption_on_histories_holds_at_every_length() -> None:
 
 def test_a_contradiction_among_the_assumptions_leaves_no_counterexample() -> None:
     assert refute(statement(0, "=", 1, standing=[assume("c < c", c, "<", c)])) is None
+
+
+def test_an_equation_is_solved_whichever_side_names_the_function() -> None:
+    mean, noise = function("m", X), function("ν", Y, X)
+    average = E(p(y), noise(y, x))
+    for left, right in ((mean(x), average), (average, mean(x))):
+        unbiased = assume("m is the mean of ν", left, "=", right, for_all=[x])
+        false = statement(mean(x), "=", E(p(y), noise(y, x)) ** 2, standing=[unbiased])
+        found = refute(false, Effort(sizes=1, ordered=6, random=0, late=0, minimise=0, again=0))
+        assert found is not None
+        assert fails_in(false, found.world) is not None
+
+
+def test_an_equation_that_speaks_of_another_index_is_not_solved() -> None:
+    same = assume("f(z) = f(y)", f(y), "=", f(z), for_all=[y])
+    assert refute(statement(f(y), "=", f(z), standing=[same])) is None
 
 
 def test_a_law_stays_a_law_under_an_equation() -> None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path as FilePath
 
 import pytest
+from flint import arb
 
 from derivations.checker import reals, worlds
 from derivations.checker.errors import BadInput
@@ -386,3 +387,24 @@ def test_worlds_knows_nothing_of_proofs() -> None:
 def test_an_index_and_its_namesake_of_another_sort_are_told_apart() -> None:
     twin = Index("x", Y)
     assert W.value(f(twin) * r(twin, x), {twin: 1, x: 0}) == reals.real(-12)
+
+
+# --- large numbers ----------------------------------------------------------------------------------------------------
+
+PRIMES = (2**89 - 1, 2**107 - 1)
+
+
+@pytest.mark.parametrize("value", [2**300, 3**90 * 7, PRIMES[0], 2**40 * PRIMES[0]])
+def test_the_logarithm_of_a_large_number_is_exact_where_its_factors_are_found_quickly(value: int) -> None:
+    found = reals.log(reals.real(value))
+    assert isinstance(found, reals.LogSum)
+    assert reals.fraction(reals.exp(found)) == value
+
+
+def test_the_logarithm_of_a_number_that_does_not_fall_apart_is_a_ball() -> None:
+    value = PRIMES[0] * PRIMES[1]
+    for number in (reals.real(value), reals.real(Fraction(1, value))):
+        found = reals.log(number)
+        assert isinstance(found, arb)
+        assert found.exp().contains(number)
+        assert reals.compare(found, found) is None, "a ball never shows two numbers equal"

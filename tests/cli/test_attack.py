@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from planted_claims import ABOVE, FALSE, SQUARE, TRUE, assertion, c, claim, everything
+from planted_claims import ABOVE, FALSE, SQUARE, TRUE, Y, assertion, c, claim, everything, f, resting_on
 
 from derivations import attacks
-from derivations.checker.mutate import ALSO_TRUE, UNKNOWN, WRONGLY_PROVED
-from derivations.checker.proof import Proof, Unproved
+from derivations.checker.mutate import ALSO_TRUE, UNKNOWN, WRONGLY_PROVED, mutants
+from derivations.checker.proof import ByInduction, Proof, Unproved
 from derivations.checker.statement import Statement, statement
+from derivations.checker.terms import Function, Recursion, function, histories, recursion
+from derivations.ledger import Ledger
 
 KEYS = ["id", "mutants", "refuted", "also_true", "unknown", "wrongly_proved"]
 
@@ -156,3 +159,36 @@ def test_outcomes_are_counted_as_they_are() -> None:
     toll = attacks.Toll("T.1", tuple(fates))
     assert toll.as_object() == dict(zip(KEYS, ("T.1", 4, 0, 1, 2, 1), strict=True))
     assert [fate.outcome for fate in toll.of(UNKNOWN)] == [UNKNOWN, UNKNOWN]
+
+
+# --- lemmas -----------------------------------------------------------------------------------------------------------
+
+
+H = histories("H", step=[Y])
+h = H.index("h")
+G, N = function("G", H), function("N", H)
+
+
+def summed(symbol: Function, times: int = 1) -> Recursion:
+    """The sum of f along a history, a multiple of it."""
+    return recursion(symbol, start=lambda: 0, step=lambda h, y: symbol(h) + times * f(y))
+
+
+def test_a_slip_in_an_equation_is_carried_into_the_lemmas() -> None:
+    """Where G is another sum than N, the lemma that they are equal holds no more; where both slip alike, it does."""
+    rules = [summed(G), summed(N)]
+    ledger = Ledger([
+        claim(assertion("T.7", formal=statement(G(h), "=", N(h), recursions=rules), argument=ByInduction())),
+        claim(assertion("T.8", formal=statement(G(h) * N(h), "=", N(h) ** 2, recursions=rules), argument=resting_on("T.7"))),
+    ])  # fmt: skip
+    as_argued, *_ = attacks.provers_for(ledger.assertions["T.8"], ledger)
+    given = ledger.lemma("T.8")
+    assert as_argued(given).uses == ("T.7",)
+    assert as_argued(replace(given, recursions=(summed(G, 2), summed(N, 2)))).uses == ("T.7",)
+    with pytest.raises(Unproved):
+        as_argued(replace(given, recursions=(summed(G, 2), summed(N))))
+
+
+def test_a_slip_in_an_equation_of_which_nothing_speaks_is_none() -> None:
+    given = statement(G(h) * 2, "=", G(h) + G(h), recursions=[summed(G), summed(N)])
+    assert {m.change.split(",")[0] for m in mutants(given) if "step" in m.change} == {"G"}
