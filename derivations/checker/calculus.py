@@ -66,6 +66,16 @@ Expression = Any  # SymPy carries no types
 
 def prove_limit(statement: Statement) -> Proof:
     """Proves lim body = right: the limit by the rules, then equality in normal form."""
+    found = limit_of(statement)
+    if not Normaliser(facts_of(statement)).equal(found, statement.right):
+        raise Unproved(f"the limit is {found!r}, not {statement.right!r}")
+    first = Step(statement.left, "=", found, "limits of sums, products and quotients", "SymPy")
+    second = Step(found, "=", statement.right, "algebra", "normal form")
+    return Proof((first, second), "limit")
+
+
+def limit_of(statement: Statement) -> Term:
+    """What stands on the left of lim body = right, as a term without the limit, by the rules; raises Unproved."""
     limit = statement.left
     if not isinstance(limit, Limit) or statement.relation != "=":
         raise Unproved("limit: expected a statement lim body = term")
@@ -78,14 +88,9 @@ def prove_limit(statement: Statement) -> Proof:
         raise Unproved(f"an assumption speaks of {limit.parameter.function.name}, which the limit binds")
     worker = _Limits(limit, facts_of(statement), hypotheses)
     try:
-        found = worker.of(worker.normaliser.polynomial(limit.body))
-        if not worker.normaliser.equal(found, statement.right):
-            raise Unproved(f"the limit is {found!r}, not {statement.right!r}")
+        return worker.of(worker.normaliser.polynomial(limit.body))
     except Undecided as reason:
         raise Unproved(str(reason)) from reason
-    first = Step(limit, "=", found, "limits of sums, products and quotients", "SymPy")
-    second = Step(found, "=", statement.right, "algebra", "normal form")
-    return Proof((first, second), "limit")
 
 
 @dataclass

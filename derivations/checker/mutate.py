@@ -20,6 +20,7 @@ from itertools import combinations, zip_longest
 from math import prod
 
 from derivations.checker.arithmetic import patience
+from derivations.checker.calculus import limit_of
 from derivations.checker.doubt import doubt
 from derivations.checker.errors import DerivationsError
 from derivations.checker.proof import Proof, Unproved, prove, spelled_out
@@ -338,12 +339,13 @@ def attack(
     given = mutant.statement
     if given.exists:
         return _attack_on_existence(mutant, provers, worlds)
-    found, looked = _proposed(given, proposals) or refute(given, QUICK), 0
+    shown = _without_limit(given)
+    found, looked = _proposed(given, proposals) or refute(shown, QUICK), 0
     # What is false is proved by a fault, at once or never: a fault does not need time.
     with patience(PATIENCE if found is None else LITTLE_PATIENCE):
         proof, reason = _proof(given, provers)
     if found is None:
-        doubted = doubt(given, worlds)
+        doubted = doubt(shown, worlds)
         found, looked = doubted.found, doubted.worlds
     if found is not None:
         return Trial(mutant, REFUTED if proof is None else WRONGLY_PROVED, found, proof, looked)
@@ -353,6 +355,14 @@ def attack(
         # Nothing is learned from a proof where no world has what is assumed.
         return Trial(mutant, UNKNOWN, None, proof, looked, "no world was found in which everything assumed holds")
     return Trial(mutant, ALSO_TRUE, None, proof, looked)
+
+
+def _without_limit(given: Statement) -> Statement:
+    """A statement on a limit, which no world has, as one on the term that it is, where the rules find that."""
+    try:
+        return replace(given, left=limit_of(given))
+    except DerivationsError:
+        return given
 
 
 def _proof(given: Statement, provers: Sequence[Prover]) -> tuple[Proof | None, str]:
