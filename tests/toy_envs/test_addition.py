@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from test_token_worlds import prefixes
+from walking import finished
 
 from toy_envs import ADDITION
 from toy_envs.addition import attempts, careless
@@ -14,14 +14,12 @@ from toy_envs.addition import attempts, careless
 def test_one_answer_to_each_prompt_is_right_and_it_is_the_sum() -> None:
     right: dict[str, list[str]] = {}
     answers = 0
-    for prompt, response in prefixes(ADDITION):
-        for token in range(ADDITION.size):
-            if ADDITION.is_over((*response, token)):
-                answers += 1
-                score = ADDITION.reward(prompt, (*response, token))
-                assert score in (0, 1)
-                if score:
-                    right.setdefault(ADDITION.text(prompt), []).append(ADDITION.text((*response, token)))
+    for prompt, response in finished(ADDITION):
+        answers += 1
+        score = ADDITION.reward(prompt, response)
+        assert score in (0, 1)
+        if score:
+            right.setdefault(ADDITION.text(prompt), []).append(ADDITION.text(response))
     assert answers == 100 * 157
     assert right == {f"{a}+{b}=": [f"{a + b}." if a + b < 10 else str(a + b)] for a in range(10) for b in range(10)}
 

@@ -6,12 +6,12 @@ from collections import Counter
 from math import comb
 
 import pytest
-from test_token_worlds import prefixes
+from walking import finished
 
 from toy_envs import BRACKETS
 from toy_envs.brackets import depth
 
-RESPONSES = [(*y, a) for _, y in prefixes(BRACKETS) for a in range(5) if BRACKETS.is_over((*y, a))]
+RESPONSES = [response for _, response in finished(BRACKETS)]
 
 
 def peeled(text: str) -> int | None:

@@ -7,13 +7,13 @@ from itertools import product
 from math import exp
 
 import pytest
-from test_token_worlds import prefixes
+from walking import finished
 
 from toy_envs import COPY
 from toy_envs.copying import careless
 from toy_envs.token_mdp import Tokens
 
-PAIRS = [(x, (*y, a)) for x, y in prefixes(COPY) for a in range(4) if COPY.is_over((*y, a))]
+PAIRS = list(finished(COPY))
 assert COPY.true_reward is not None
 TRUE = {pair: Fraction(COPY.true_reward(*pair)) for pair in PAIRS}
 PROXY = {pair: Fraction(COPY.reward(*pair)).limit_denominator(5) for pair in PAIRS}

@@ -5,17 +5,16 @@ from __future__ import annotations
 import pickle
 import re
 from collections import Counter
-from collections.abc import Iterator
 from fractions import Fraction
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from walking import prefixes
 
 from toy_envs import ADDITION, BRACKETS, COPY, NAMES, SORTING, TokenEnv, TokenMDP, TokenVectorEnv, make_mdp
 from toy_envs.demonstrations import Writer
-from toy_envs.token_mdp import Tokens
 
 WORLDS = (SORTING, BRACKETS, ADDITION, COPY, NAMES)
 WRITTEN = (SORTING, BRACKETS, ADDITION, COPY)  # by a writer whose law is known
@@ -34,16 +33,6 @@ HEADINGS = (
 
 def each(*mdps: TokenMDP) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("mdp", mdps, ids=lambda mdp: mdp.name.removeprefix("toy_envs/"))
-
-
-def prefixes(mdp: TokenMDP) -> Iterator[tuple[Tokens, Tokens]]:
-    """Every prompt with every response that can go on."""
-    waiting: list[tuple[Tokens, Tokens]] = [(prompt, ()) for prompt in mdp.prompts]
-    while waiting:
-        prompt, tokens = waiting.pop()
-        if not mdp.is_over(tokens):
-            yield prompt, tokens
-            waiting += [(prompt, (*tokens, token)) for token in range(mdp.size)]
 
 
 def writer_of(mdp: TokenMDP) -> Writer:
