@@ -11,6 +11,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from toy_envs.errors import BadInput
 from toy_envs.token_mdp import Tokens
 
 Law = Callable[[Tokens, Tokens], tuple[Fraction, ...]]
@@ -21,7 +22,8 @@ Law = Callable[[Tokens, Tokens], tuple[Fraction, ...]]
 class Writer:
     """Writes responses token by token with the exact law w(a∣x, y_<t); called, it gives demonstrations.
 
-    `law` gives w, `horizon` and `end` are those of the token MDP, and a prompt is drawn uniformly from `prompts`.
+    `law` gives w, `horizon` and `end` are those of the token MDP, and a prompt is drawn uniformly from `prompts`. A call
+    raises BadInput where what `law` gives is no law.
     """
 
     law: Law
@@ -45,4 +47,10 @@ class Writer:
 @lru_cache(maxsize=2**14)
 def _steps(law: Law, prompt: Tokens, tokens: Tokens) -> tuple[float, ...]:
     """The distribution function of the next token, without its last value, which may be rounded to less than one."""
-    return tuple(accumulate(map(float, law(prompt, tokens))))[:-1]
+    found = law(prompt, tokens)
+    if min(found) < 0 or sum(found) != 1:
+        raise BadInput(
+            f"law: {', '.join(map(str, found))} after the prompt {prompt} and the tokens {tokens}; "
+            "expected probabilities, of sum 1"
+        )
+    return tuple(accumulate(map(float, found)))[:-1]

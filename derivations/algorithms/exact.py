@@ -257,6 +257,7 @@ def gradient(policy: GPT, tree: Tree, logp_ref: Levels, beta: float) -> tuple[Te
 Estimator = Callable[[Responses], Tensor]
 """The estimate that each response alone gives, a row each: [responses, weights]."""
 
+TOLERANCE = 1e-4  # of a sum of probabilities, which may come from a policy in float32
 MOST_WEIGHTS = 4096  # of a whole covariance matrix, which then takes 128 MiB
 
 
@@ -294,8 +295,8 @@ def estimator_moments(
     Parameters: `tree`; `logp` log π of the policy that draws the responses, whatever ĝ is an estimate for; `estimator`,
     asked for at most `chunk` responses at once; `diagonal`: the variance of each weight alone. All sums are in float64,
     chunk by chunk about the mean so far. An estimate may be of anything: a projection of the gradient, or a value as a
-    row of one number. Raises BadInput where `chunk` is not positive, the rows are not those of the responses, or a whole
-    covariance has more than MOST_WEIGHTS weights.
+    row of one number. Raises BadInput where `chunk` is not positive, the probabilities do not sum to one, the rows are not
+    those of the responses, or a whole covariance has more than MOST_WEIGHTS weights.
     Claims PG.5, PG.6, AD.3, AD.5, AD.9. Source B, IV.V and V.
     """
     if chunk < 1:
@@ -308,7 +309,8 @@ def estimator_moments(
         _check_rows(rows, len(index), diagonal)
         part, share = _moments(rows, weights, diagonal), weights.sum().item()
         found, seen = (part, share) if found is None else (_joined(found, seen, part, share), seen + share)
-    assert found is not None, "a tree has responses"
+    if found is None or abs(seen - 1) > TOLERANCE:
+        raise BadInput(f"logp: the probabilities of the responses sum to {seen:g}; expected 1")
     return found
 
 

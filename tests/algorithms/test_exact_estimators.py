@@ -202,7 +202,7 @@ def test_the_covariance_is_that_of_all_responses_with_their_probabilities(settin
 
 def test_the_chunks_change_nothing(setting: Setting) -> None:
     whole = setting.moments(setting.reinforce())
-    for chunk in (1, 7):
+    for chunk in (4, 29):
         parts = setting.moments(setting.reinforce(), chunk)
         assert (parts.mean - whole.mean).norm() < 1e-12 * whole.mean.norm()
         assert (parts.covariance - whole.covariance).norm() < 1e-12 * whole.covariance.norm()
@@ -260,6 +260,12 @@ def test_what_is_no_estimator_is_refused(setting: Setting) -> None:
         setting.moments(lambda batch: torch.zeros(len(batch)))
     with pytest.raises(BadInput, match="chunk is 0; expected at least 1"):
         setting.moments(setting.to_go, chunk=0)
+
+
+def test_probabilities_that_do_not_sum_to_one_are_refused(setting: Setting) -> None:
+    halved = tuple(level - 0.5 for level in setting.logp)
+    with pytest.raises(BadInput, match=r"logp: the probabilities of the responses sum to 0\.\d+; expected 1"):
+        exact.estimator_moments(TREE, halved, setting.to_go)
 
 
 def test_a_covariance_that_is_too_large_is_refused_and_its_diagonal_is_not(setting: Setting) -> None:

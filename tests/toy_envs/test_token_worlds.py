@@ -13,7 +13,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from walking import prefixes
 
-from toy_envs import ADDITION, BRACKETS, COPY, NAMES, SORTING, TokenEnv, TokenMDP, TokenVectorEnv, make_mdp
+from toy_envs import ADDITION, BRACKETS, COPY, NAMES, SORTING, BadInput, TokenEnv, TokenMDP, TokenVectorEnv, make_mdp
 from toy_envs.demonstrations import Writer
 
 WORLDS = (SORTING, BRACKETS, ADDITION, COPY, NAMES)
@@ -135,3 +135,14 @@ def test_demonstrations_are_finished_responses_and_decided_by_the_generator(mdp:
 
 def test_only_copy_is_trained_on_a_proxy() -> None:
     assert [mdp.name for mdp in WORLDS if mdp.true_reward is not None] == ["toy_envs/Copy-v0"]
+
+
+@pytest.mark.parametrize(
+    "law", [(Fraction(1, 2), Fraction(1, 3)), (Fraction(3, 2), Fraction(-1, 2))], ids=["sum 5/6", "negative"]
+)
+def test_what_is_no_law_is_refused(law: tuple[Fraction, ...]) -> None:
+    writer = Writer(lambda prompt, tokens: law, horizon=2)
+    told = f"law: {law[0]}, {law[1]} after the prompt () and the tokens (); expected probabilities, of sum 1"
+    with pytest.raises(BadInput) as refused:
+        writer(np.random.default_rng(0), 1)
+    assert str(refused.value) == told
