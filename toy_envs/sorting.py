@@ -6,11 +6,10 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from toy_envs.demonstrations import Writer
 from toy_envs.token_env import TokenEnv
 from toy_envs.token_mdp import TokenMDP, Tokens
+from toy_envs.token_vector_env import TokenVectorEnv
 
 DIGITS, LENGTH = 6, 5
 
@@ -30,21 +29,9 @@ def ascending_share(prompt: Tokens, response: Tokens) -> float:
     return sum(first < second for first, second in pairwise(response)) / (LENGTH - 1)
 
 
-def careless_writer(generator: np.random.Generator, count: int) -> list[tuple[Tokens, Tokens]]:
-    """So many samples (prompt, response) of the Markov chain with the laws FIRST and NEXT; the prompt is empty."""
-    following = np.array(NEXT, dtype=np.float64)  # (DIGITS, DIGITS)
-    response = np.empty((count, LENGTH), dtype=np.int64)
-    response[:, 0] = _draw(generator, np.tile(np.array(FIRST, dtype=np.float64), (count, 1)))
-    for place in range(1, LENGTH):
-        response[:, place] = _draw(generator, following[response[:, place - 1]])
-    return [((), tuple(row)) for row in response.tolist()]
-
-
-def _draw(generator: np.random.Generator, laws: NDArray[np.float64]) -> NDArray[np.int64]:
-    """One draw from each row of laws, (count, DIGITS) to (count,), by the inverse of the distribution function."""
-    # Without the last column, whose sum may be rounded to less than one: a draw above it would be no digit.
-    steps = np.cumsum(laws, axis=1)[:, :-1]
-    return np.sum(generator.random((len(laws), 1)) >= steps, axis=1, dtype=np.int64)
+def careless(prompt: Tokens, tokens: Tokens) -> tuple[Fraction, ...]:
+    """The careless writer's law of the next digit: a Markov chain with the laws FIRST and NEXT."""
+    return NEXT[tokens[-1]] if tokens else FIRST
 
 
 SORTING = TokenMDP(
@@ -53,7 +40,7 @@ SORTING = TokenMDP(
     horizon=LENGTH,
     reward=ascending_share,
     beta=0.05,
-    demonstrations=careless_writer,
+    demonstrations=Writer(careless, LENGTH),
     reference=Path(__file__).parent / "data" / "sorting-v0.safetensors",
 )
 
@@ -105,3 +92,10 @@ class SortingEnv(TokenEnv):
 
     def __init__(self, render_mode: str | None = None) -> None:
         super().__init__(SORTING, render_mode)
+
+
+class SortingVectorEnv(TokenVectorEnv):
+    """`num_envs` episodes of Sorting-v0 at once, with the arguments of TokenVectorEnv."""
+
+    def __init__(self, num_envs: int = 1, render_mode: str | None = None) -> None:
+        super().__init__(SORTING, num_envs, render_mode)

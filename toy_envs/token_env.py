@@ -16,6 +16,20 @@ from toy_envs.token_mdp import TokenMDP, Tokens
 UNWRITTEN = "·"  # how a place that has no token yet is drawn
 
 
+def line(mdp: TokenMDP, prompt: Tokens, response: Tokens) -> str:
+    """A prompt and a response as text, with a `·` at each place that can still be written."""
+    left = 0 if mdp.is_over(response) else mdp.horizon - len(response)
+    before = f"{mdp.text(prompt)} " if prompt else ""
+    return f"{before}→ {mdp.text(response)}{UNWRITTEN * left}"
+
+
+def refuse_unknown(options: dict[str, Any]) -> None:
+    """Raises BadInput where the options of `reset` have another key than "prompt"."""
+    unknown = sorted(set(options) - {"prompt"})
+    if unknown:
+        raise BadInput(f'options has {", ".join(map(repr, unknown))}; expected at most "prompt"')
+
+
 class TokenEnv(gymnasium.Env[NDArray[np.int64], np.int64]):
     """
     A response is written token by token, and scored when it is finished.
@@ -98,16 +112,11 @@ class TokenEnv(gymnasium.Env[NDArray[np.int64], np.int64]):
         if self.render_mode is None:
             gymnasium.logger.warn('render() without a render mode; expected render_mode="ansi" when it was made')
             return None
-        prompt = self._begun("render")
-        left = 0 if self.mdp.is_over(self._response) else self.mdp.horizon - len(self._response)
-        before = f"{self.mdp.text(prompt)} " if prompt else ""
-        return f"{before}→ {self.mdp.text(self._response)}{UNWRITTEN * left}"
+        return line(self.mdp, self._begun("render"), self._response)
 
     def _chosen(self, options: dict[str, Any]) -> int | None:
         """The index of the prompt that the options ask for."""
-        unknown = sorted(set(options) - {"prompt"})
-        if unknown:
-            raise BadInput(f'options has {", ".join(map(repr, unknown))}; expected at most "prompt"')
+        refuse_unknown(options)
         if "prompt" not in options:
             return None
         index, count = options["prompt"], len(self.mdp.prompts)

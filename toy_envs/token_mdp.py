@@ -27,13 +27,15 @@ class TokenMDP:
         name: what it is registered under, "toy_envs/Sorting-v0".
         vocabulary: V different symbols, one printable character each.
         horizon: the most tokens in a response, at least 1.
-        reward: (prompt, response) ↦ the score r(x, y) of a finished response.
+        reward: (prompt, response) ↦ the score r(x, y) of a finished response, on which a policy is trained.
         beta: the KL coefficient β > 0, in units of reward per nat.
         prompts: different ones, all of one length, which may be 0.
         prompt_probabilities: P(x) in the order of `prompts`, positive, of sum 1; None is uniform.
         end: the token that ends a response early and is its last one; None where every response has `horizon` tokens.
         demonstrations: (generator, n) ↦ n samples of (prompt, response) on which a reference policy is pretrained.
         reference: the file of the pretrained reference policy's weights. It need not exist.
+        true_reward: (prompt, response) ↦ what is really wanted, where `reward` is a proxy that can be gamed; nothing is
+            trained on it. None where `reward` is what is wanted.
 
     Raises BadInput where an argument is not as said here.
 
@@ -51,6 +53,7 @@ class TokenMDP:
     end: int | None = None
     demonstrations: Callable[[np.random.Generator, int], list[tuple[Tokens, Tokens]]] | None = None
     reference: Path | None = None
+    true_reward: Callable[[Tokens, Tokens], float] | None = None
 
     def __post_init__(self) -> None:
         _check_vocabulary(self.vocabulary)

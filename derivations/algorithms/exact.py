@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from derivations.algorithms.gpt import GPT
+from derivations.algorithms.rollout import Responses, as_responses, check_world
 from toy_envs.errors import BadInput
 from toy_envs.token_mdp import TokenMDP, Tokens
 
@@ -117,7 +118,12 @@ def prefix_tree(mdp: TokenMDP, limit: int = LIMIT, device: torch.device | str = 
 
 
 def tree_logp(policy: GPT, tree: Tree) -> Levels:
-    """log π(a∣h) at each open prefix h and action a (nats), differentiable in the weights; each prefix is run once."""
+    """log π(a∣h) at each open prefix h and action a (nats), differentiable in the weights; each prefix is run once.
+
+    Raises BadInput where the policy has another vocabulary than the tree, or the longest response does not fit into its
+    context.
+    """
+    check_world(policy, tree.mdp)
     first = tree.levels[0]
     start = first.last.new_full((len(first.prefixes), 1), policy.start)
     prompts = first.last.new_tensor([prompt for prompt, _ in first.prefixes]).view(len(first.prefixes), -1)
@@ -212,13 +218,26 @@ def _backward(tree: Tree, value: Callable[[int, Tensor], Tensor], dtype: torch.d
     return tuple(reversed(q)), tuple(reversed(v))
 
 
+def token_kl(logp: Levels, logp_other: Levels) -> Levels:
+    """The divergence of the next token at each open prefix [prefixes], in nats.
+
+    D(π(·∣h)‖π'(·∣h)) = Σ_a π(a∣h) log(π(a∣h)/π'(a∣h))
+    """
+    return tuple((own.exp() * (own - other)).sum(-1) for own, other in zip(logp, logp_other, strict=True))
+
+
+def kl_by_place(tree: Tree, logp: Levels, logp_other: Levels) -> Tensor:
+    """The expected divergence of the token at each place of the response [horizon], in nats.
+
+    D_t = Σ_h P_π(h) D(π(·∣h)‖π'(·∣h)) over the open prefixes h with t tokens: a response that is over adds nothing.
+    """
+    each = zip(reach(tree, logp), token_kl(logp, logp_other), strict=True)
+    return torch.stack([(reached * divergence).sum() for reached, divergence in each])
+
+
 def kl(tree: Tree, logp: Levels, logp_other: Levels) -> Tensor:
-    """D(π‖π') of whole responses, in nats: the expected sum of the divergences of the tokens (chain rule, KL.3)."""
-    per_level = [
-        (reached * (own.exp() * (own - other)).sum(-1)).sum()
-        for reached, own, other in zip(reach(tree, logp), logp, logp_other, strict=True)
-    ]
-    return torch.stack(per_level).sum()
+    """D(π‖π') of whole responses, in nats: the sum of the expected divergences of the tokens (chain rule, KL.3)."""
+    return kl_by_place(tree, logp, logp_other).sum()
 
 
 def regret(tree: Tree, logp: Levels, best: Optimum, beta: float) -> Tensor:
@@ -231,3 +250,92 @@ def gradient(policy: GPT, tree: Tree, logp_ref: Levels, beta: float) -> tuple[Te
     weights = list(policy.parameters())
     objective = evaluate(tree, tree_logp(policy, tree), logp_ref, beta).objective
     return torch.autograd.grad(objective, weights, materialize_grads=True)
+
+
+# --- estimators of the gradient -------------------------------------------------------------------------------------
+
+Estimator = Callable[[Responses], Tensor]
+"""The estimate that each response alone gives, a row each: [responses, weights]."""
+
+TOLERANCE = 1e-4  # of a sum of probabilities, which may come from a policy in float32
+MOST_WEIGHTS = 4096  # of a whole covariance matrix, which then takes 128 MiB
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The exact mean E[ĝ] [weights] of an estimate from one response, and its covariance.
+
+    `covariance` is [weights, weights], or [weights] where only the diagonal was asked for. The mean of N independent
+    responses has the same mean and 1/N of the covariance.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+    @property
+    def variance(self) -> Tensor:
+        """E‖ĝ − E[ĝ]‖², the trace of the covariance."""
+        return self.covariance.sum() if self.covariance.dim() == 1 else self.covariance.trace()
+
+
+def all_responses(tree: Tree) -> Responses:
+    """Every response of the tree as one batch, in the order of `response_logp`, on the device of the tree."""
+    batch = as_responses(tree.responses)
+    device = tree.prompts.device
+    return Responses(batch.prompts.to(device), batch.tokens.to(device), batch.mask.to(device))
+
+
+def estimator_moments(
+    tree: Tree, logp: Levels, estimator: Estimator, diagonal: bool = False, chunk: int = 1024
+) -> Moments:
+    """The exact mean and covariance of any estimate made of a single response drawn from π.
+
+    E[ĝ] = Σ_{x,y} P(x) π(y∣x) ĝ(x,y),  Cov[ĝ] = Σ_{x,y} P(x) π(y∣x) (ĝ(x,y) − E[ĝ])(ĝ(x,y) − E[ĝ])ᵀ
+
+    Parameters: `tree`; `logp` log π of the policy that draws the responses, whatever ĝ is an estimate for; `estimator`,
+    asked for at most `chunk` responses at once; `diagonal`: the variance of each weight alone. All sums are in float64,
+    chunk by chunk about the mean so far. An estimate may be of anything: a projection of the gradient, or a value as a
+    row of one number. Raises BadInput where `chunk` is not positive, the probabilities do not sum to one, the rows are not
+    those of the responses, or a whole covariance has more than MOST_WEIGHTS weights.
+    Claims PG.5, PG.6, AD.3, AD.5, AD.9. Source B, IV.V and V.
+    """
+    if chunk < 1:
+        raise BadInput(f"chunk is {chunk}; expected at least 1")
+    responses, chances = all_responses(tree), response_logp(tree, logp).detach().double().exp()
+    found: Moments | None = None
+    seen = 0.0
+    for index in torch.arange(len(responses), device=chances.device).split(chunk):
+        rows, weights = estimator(responses.rows(index)).detach().double(), chances[index]
+        _check_rows(rows, len(index), diagonal)
+        part, share = _moments(rows, weights, diagonal), weights.sum().item()
+        found, seen = (part, share) if found is None else (_joined(found, seen, part, share), seen + share)
+    if found is None or abs(seen - 1) > TOLERANCE:
+        raise BadInput(f"logp: the probabilities of the responses sum to {seen:g}; expected 1")
+    return found
+
+
+def _check_rows(rows: Tensor, count: int, diagonal: bool) -> None:
+    if rows.dim() != 2 or len(rows) != count:
+        raise BadInput(f"estimator gives {list(rows.shape)} for {count} responses; expected [{count}, weights]")
+    if not diagonal and rows.shape[1] > MOST_WEIGHTS:
+        raise BadInput(
+            f"estimator gives {rows.shape[1]} weights; expected at most {MOST_WEIGHTS} for a whole covariance: "
+            "ask for the diagonal, or project the estimate"
+        )
+
+
+def _moments(rows: Tensor, weights: Tensor, diagonal: bool) -> Moments:
+    """Of the rows alone, each with its share of the weights."""
+    shares = weights / weights.sum()
+    mean = shares @ rows
+    apart = rows - mean
+    return Moments(mean, shares @ apart**2 if diagonal else (apart * shares.unsqueeze(-1)).T @ apart)
+
+
+def _joined(one: Moments, mass: float, other: Moments, other_mass: float) -> Moments:
+    """Of two parts with these probabilities together: within them, and between their means."""
+    share = other_mass / (mass + other_mass)
+    step = other.mean - one.mean
+    between = step**2 if one.covariance.dim() == 1 else torch.outer(step, step)
+    within = (1 - share) * one.covariance + share * other.covariance
+    return Moments(one.mean + share * step, within + share * (1 - share) * between)

@@ -15,7 +15,7 @@ from torch import Tensor
 from derivations.algorithms.checkpoints import save_policy
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.gpt import GPT, GPTConfig
-from derivations.algorithms.rollout import Responses, score
+from derivations.algorithms.rollout import Responses, as_responses, score
 from toy_envs import make_mdp
 from toy_envs.errors import BadInput
 from toy_envs.token_mdp import TokenMDP
@@ -49,15 +49,6 @@ def pretrain(mdp: TokenMDP, seed: int = 0, updates: int = 400, episodes: int = 2
 def negative_log_likelihood(policy: GPT, responses: Responses) -> Tensor:
     """−(1/N) Σ_i log π(y_i∣x_i), in nats a response."""
     return -score(policy, responses).logp.sum(-1).mean()
-
-
-def as_responses(pairs: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> Responses:
-    """(prompt, response) pairs as one batch; shorter responses are padded."""
-    longest = max(len(response) for _, response in pairs)
-    padded = [[*response, *[0] * (longest - len(response))] for _, response in pairs]
-    lengths = torch.tensor([len(response) for _, response in pairs])
-    prompts = torch.tensor([prompt for prompt, _ in pairs], dtype=torch.long).view(len(pairs), -1)
-    return Responses(prompts, torch.tensor(padded), torch.arange(longest) < lengths.unsqueeze(-1))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,17 @@ Parameters common to all: `policy` the GPT, `mdp` the token MDP, prompts [batch,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from derivations.algorithms.gpt import GPT
-from toy_envs.token_mdp import TokenMDP
+from toy_envs.errors import BadInput
+from toy_envs.token_mdp import TokenMDP, Tokens
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class Responses:
         return Responses(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
+def as_responses(pairs: Sequence[tuple[Tokens, Tokens]]) -> Responses:
+    """(prompt, response) pairs as one batch; shorter responses are padded."""
+    longest = max(len(response) for _, response in pairs)
+    padded = [[*response, *[0] * (longest - len(response))] for _, response in pairs]
+    lengths = torch.tensor([len(response) for _, response in pairs])
+    prompts = torch.tensor([prompt for prompt, _ in pairs], dtype=torch.long).view(len(pairs), -1)
+    return Responses(prompts, torch.tensor(padded), torch.arange(longest) < lengths.unsqueeze(-1))
+
+
 def inverse_cdf(logits: Tensor, uniforms: Tensor) -> Tensor:
     """The token whose stretch of the unit interval each uniform number [batch] falls into; logits [batch, vocabulary].
 
@@ -49,8 +62,10 @@ def sample(policy: GPT, mdp: TokenMDP, episodes: int, generator: torch.Generator
     """Draws a prompt and a response `episodes` times, token by token through the cache.
 
     Returns the responses and logp [batch, time], the log-probability with which each token was drawn (nats, 0 behind
-    the end). Claims TR.2, IS.4: temperature 1, nothing cut off.
+    the end). Claims TR.2, IS.4: temperature 1, nothing cut off. Raises BadInput where the policy cannot read or write
+    what this token MDP has.
     """
+    check_world(policy, mdp)
     device = generator.device
     prompts = _drawn_prompts(mdp, episodes, generator)  # [batch, prompt length]
     logits, _, cache = policy(_context(policy, prompts))
@@ -84,7 +99,53 @@ class Scores:
 
 
 def score(policy: GPT, responses: Responses) -> Scores:
-    """Reads whole responses at once; differentiable in the policy's weights. Behind the end logp and values are 0."""
+    """Reads whole responses at once; differentiable in the policy's weights. Behind the end logp and values are 0.
+
+    Raises BadInput where prompt and response do not fit into the policy's context, or one of their tokens is none of its
+    vocabulary.
+    """
+    check_fits(policy, responses.prompts.shape[1], responses.tokens.shape[1])
+    _check_tokens(policy, responses)
+    return _read(policy, responses)
+
+
+def weighted_scores(policy: GPT, responses: Responses, weights: Tensor) -> Tensor:
+    """The estimate of the policy gradient that each response gives alone, [responses, weights of the policy].
+
+    ĝ(x,y) = Σ_t ψ_t ∇ log π(y_t∣x, y_<t)
+
+    Parameters: `weights` ψ [responses, time], taken as free of θ: the whole return at each token for REINFORCE, the
+    reward-to-go, either of them less a baseline, or an advantage. The columns are `policy.parameters()`, flattened, one
+    after the other. Raises BadInput as `score` does. Claims PG.4, PG.5, AD.3, AD.5. Source B, IV.V and V.
+    """
+    check_fits(policy, responses.prompts.shape[1], responses.tokens.shape[1])
+    _check_tokens(policy, responses)
+    reader = _Reader(policy)
+    values = {name: value.detach() for name, value in reader.named_parameters()}
+
+    def total(values: dict[str, Tensor], prompt: Tensor, tokens: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+        row = prompt.unsqueeze(0), tokens.unsqueeze(0), mask.unsqueeze(0)
+        logp: Tensor = functional_call(reader, values, row)  # [1, time]
+        return (logp.squeeze(0) * weight).sum()
+
+    rows = vmap(grad(total), in_dims=(None, 0, 0, 0, 0))
+    with sdpa_kernel(SDPBackend.MATH):  # the only one that is known to vmap
+        found = rows(values, responses.prompts, responses.tokens, responses.mask, weights.detach())
+    return torch.cat([found[name].flatten(1) for name in values], 1)
+
+
+class _Reader(nn.Module):
+    """`_read` as a module, so that it can be called with other weights."""
+
+    def __init__(self, policy: GPT) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, prompts: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        return _read(self.policy, Responses(prompts, tokens, mask)).logp
+
+
+def _read(policy: GPT, responses: Responses) -> Scores:
     before = responses.tokens[:, :-1]  # [batch, time - 1]
     read = torch.cat((_context(policy, responses.prompts), before), 1)  # [batch, 1 + prompt length + time - 1]
     output = policy(read)
@@ -94,6 +155,39 @@ def score(policy: GPT, responses: Responses) -> Scores:
     values = output.values[:, skipped:]  # [batch, time]
     outside = ~responses.mask
     return Scores(logp.masked_fill(outside, 0.0), logits, values.masked_fill(outside, 0.0))
+
+
+def check_world(policy: GPT, mdp: TokenMDP) -> None:
+    """Raises BadInput where a token MDP has another vocabulary than the policy, or does not fit into its context."""
+    if mdp.size != policy.config.vocabulary:
+        raise BadInput(
+            f"mdp: {mdp.name} has a vocabulary of {mdp.size}; expected that of the policy, {policy.config.vocabulary}"
+        )
+    check_fits(policy, mdp.prompt_length, mdp.horizon)
+
+
+def check_fits(policy: GPT, prompt_length: int, horizon: int) -> None:
+    """Raises BadInput where a prompt with its response does not fit into the policy's context.
+
+    The start token, the prompt and all tokens of the response but the last are read.
+    """
+    if prompt_length + horizon > policy.config.context:
+        raise BadInput(
+            f"prompts: {prompt_length} tokens, with {horizon} of the response, make a policy read "
+            f"{prompt_length + horizon}; expected at most its context, {policy.config.context}"
+        )
+
+
+def _check_tokens(policy: GPT, responses: Responses) -> None:
+    """The number of the start token is one too many: it is read as a token by the embedding, without a word."""
+    for name, tokens in (("prompts", responses.prompts), ("tokens", responses.tokens)):
+        wrong = (tokens < 0) | (tokens >= policy.config.vocabulary)
+        if wrong.any():
+            row, place = wrong.nonzero()[0].tolist()
+            raise BadInput(
+                f"{name}[{row}, {place}] is {tokens[row, place].item()}; "
+                f"expected a token, 0 to {policy.config.vocabulary - 1}"
+            )
 
 
 def _context(policy: GPT, prompts: Tensor) -> Tensor:

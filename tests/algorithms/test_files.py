@@ -15,7 +15,8 @@ from derivations.algorithms import exact, runs
 from derivations.algorithms.checkpoints import load_policy, save_policy
 from derivations.algorithms.devices import DEVICES, one_thread, pick_device
 from derivations.algorithms.gpt import GPT
-from derivations.algorithms.pretraining import as_responses, pretrain
+from derivations.algorithms.pretraining import pretrain
+from derivations.algorithms.rollout import as_responses
 from derivations.algorithms.trainer import Diverged, Trainer, settings_for
 from derivations.files import write_whole
 from toy_envs import SORTING
