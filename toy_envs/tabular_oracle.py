@@ -28,7 +28,7 @@ from toy_envs.tabular_mdp import TabularMDP, check_exact, check_horizon
 Array = NDArray[Any]
 """Fractions where exact, float64 where not."""
 
-LIMIT = 1_000_000  # trajectories; a minute or so
+LIMIT = 1_000_000  # trajectories; half a minute or so
 ROUNDING = 1e-9  # how far from 1 the floats of a law may sum
 SETTLED = 1e-14  # what no longer counts as a gain in floats, relative to the values
 
@@ -245,11 +245,15 @@ def mean_and_covariance(
     Raises BadInput as `trajectories`. Claims PG.4, PG.5, AD.3 to AD.8. Source: B IV.
     """
     every = list(trajectories(mdp, policy, horizon, exact=exact))
-    estimates = np.array([np.ravel(estimator(trajectory)) for trajectory in every])  # [trajectories, n]
-    probabilities = np.array([trajectory.probability for trajectory in every])
+    kind = object if exact else np.float64
+    estimates = np.array([np.ravel(estimator(trajectory)) for trajectory in every], dtype=kind)  # [trajectories, n]
+    probabilities = np.array([trajectory.probability for trajectory in every], dtype=kind)
+    if exact:
+        for entry in estimates.flat:
+            check_exact("estimator: one of its numbers", entry)
     mean = probabilities @ estimates
     apart = estimates - mean
-    return mean, (probabilities[:, np.newaxis] * apart).T @ apart
+    return mean, _product((probabilities[:, np.newaxis] * apart).T, apart)
 
 
 def _number_of_trajectories(mdp: TabularMDP, laws: Array) -> int:
@@ -315,14 +319,22 @@ def _solve(system: Array, right: Array) -> Array:
     """x of system · x = right; in rationals by elimination without rounding."""
     if system.dtype != object:
         return np.linalg.solve(system, right)
-    size = len(system)
-    matrix = flint.fmpq_mat(size, size, [_rational(entry) for entry in system.flat])
-    solution = matrix.solve(flint.fmpq_mat(size, 1, [_rational(entry) for entry in right]))
-    return np.array([Fraction(int(entry.p), int(entry.q)) for entry in solution.entries()], dtype=object)
+    return _array(_matrix(system).solve(_matrix(right[:, np.newaxis])))[:, 0]
 
 
-def _rational(number: Fraction) -> flint.fmpq:
-    return flint.fmpq(number.numerator, number.denominator)
+def _product(left: Array, right: Array) -> Array:
+    """left · right of matrices; a hundred times faster in flint than by numpy on Fractions."""
+    return _array(_matrix(left) * _matrix(right)) if left.dtype == object else left @ right
+
+
+def _matrix(array: Array) -> flint.fmpq_mat:
+    rows, columns = array.shape
+    return flint.fmpq_mat(rows, columns, [flint.fmpq(entry.numerator, entry.denominator) for entry in array.flat])
+
+
+def _array(matrix: flint.fmpq_mat) -> Array:
+    entries = [Fraction(int(entry.p), int(entry.q)) for entry in matrix.entries()]
+    return np.array(entries, dtype=object).reshape(matrix.nrows(), matrix.ncols())
 
 
 def _filled(shape: tuple[int, ...], number: Any) -> Array:
