@@ -58,7 +58,7 @@ class Evaluation:
         change = np.asarray(tangent)
         if np.any(np.abs(change.sum(-1)) > (0 if change.dtype == object else ROUNDING)):
             raise BadInput(f"tangent has the sums {change.sum(-1).tolist()}; expected 0 in each state")
-        return (self.occupancy[..., np.newaxis] * change * self.advantages).sum()
+        return _weighted(self.occupancy[..., np.newaxis] * change, self.advantages).sum()
 
 
 def evaluate(
@@ -79,7 +79,8 @@ def evaluate(
         reference, beta: π_ref [S, A] and β, for the objective J(π) = E[Σ_t γ^t (r_t − β log(π/π_ref))]; in floats only.
 
     Raises BadInput where an argument is not as said here; where γ = 1, there is no horizon and an episode need not
-    terminate, for then V need not be finite; and where β > 0 and π or π_ref is 0 somewhere.
+    terminate, for then V need not be finite; and where β > 0 and π_ref is 0 somewhere. Where π is 0 and β > 0 the
+    advantage is infinite, as the derivative of J is along a tangent that makes such an action possible.
 
     Claims AD.10, AD.13, PG.8, OP.11. Source: A; B V. Sutton and Barto (2018), equations 3.14, 9.3 and 13.5, whose μ is
     our d up to its sum.
@@ -91,7 +92,7 @@ def evaluate(
         _check_end(mdp, given)
         moves = _moves(given, kernel)
         system = np.eye(len(moves), dtype=int) - moves
-        v = _solve(system, (given * (rewards - costs)).sum(-1))
+        v = _solve(system, _weighted(given, rewards - costs).sum(-1))
         q = rewards + kernel @ v
         occupancy = _solve(system.T, initial)
         objective = initial @ v
@@ -102,7 +103,7 @@ def evaluate(
         occupancy = _forward(kernel, laws, initial)
         objective = initial @ v[0]
     advantages = q - costs - v[..., np.newaxis]
-    gradient = occupancy[..., np.newaxis] * given * advantages
+    gradient = occupancy[..., np.newaxis] * _weighted(given, advantages)
     over_time = gradient.ndim > given.ndim  # a stationary policy, which all times share
     return Evaluation(v, q, advantages, occupancy, objective, gradient.sum(0) if over_time else gradient)
 
@@ -291,6 +292,11 @@ def _tables(mdp: TabularMDP, exact: bool) -> tuple[Array, Array, Array]:
     return rewards.astype(kind), kernel.astype(kind), initial.astype(kind)
 
 
+def _weighted(weights: Array, numbers: Array) -> Array:
+    """weights · numbers, where a weight of zero makes an infinite number nothing: 0 log 0 = 0."""
+    return weights * np.where(weights == 0, 0, numbers)
+
+
 def _moves(policy: Array, kernel: Array) -> Array:
     """Σ_a π(a∣s) K(s'∣s,a), [S, S]."""
     return (policy[:, :, np.newaxis] * kernel).sum(1)
@@ -302,7 +308,7 @@ def _backward(rewards: Array, kernel: Array, laws: Array, costs: Array) -> tuple
     v, q = [], []
     for law, cost in zip(laws[::-1], costs[::-1], strict=True):
         q.append(rewards + kernel @ following)
-        following = (law * (q[-1] - cost)).sum(-1)
+        following = _weighted(law, q[-1] - cost).sum(-1)
         v.append(following)
     return np.array(v[::-1]), np.array(q[::-1])
 
@@ -352,7 +358,7 @@ def _indicator(actions: NDArray[np.int64], count: int, exact: bool) -> Array:
 
 
 def _costs(policy: Array, reference: Any, beta: float, exact: bool) -> Array:
-    """β log(π/π_ref), in the shape of the policy; zeros where β is 0."""
+    """β log(π/π_ref), in the shape of the policy, −∞ where π is 0; zeros where β is 0."""
     if beta == 0:
         return np.zeros_like(policy)
     if exact:
@@ -362,10 +368,10 @@ def _costs(policy: Array, reference: Any, beta: float, exact: bool) -> Array:
     laws = np.asarray(reference, dtype=np.float64)
     if laws.shape != policy.shape[-2:]:
         raise BadInput(f"reference has the shape {laws.shape}; expected {policy.shape[-2:]}")
-    for name, law in (("policy", policy), ("reference", laws)):
-        if not np.all(law > 0):
-            raise BadInput(f"{name} is not positive everywhere; expected that where beta is not 0")
-    return np.asarray(float(beta) * (np.log(policy) - np.log(laws)))
+    if not np.all(laws > 0):
+        raise BadInput("reference is not positive everywhere; expected that where beta is not 0")
+    with np.errstate(divide="ignore"):
+        return np.asarray(float(beta) * (np.log(policy) - np.log(laws)))
 
 
 def _as_policy(mdp: TabularMDP, policy: Any, horizon: int | None, exact: bool) -> Array:
