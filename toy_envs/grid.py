@@ -22,6 +22,7 @@ LAYOUT = (
 ACTIONS = ("left", "down", "right", "up")  # as in FrozenLake; the two at right angles to a are a − 1 and a + 1 mod 4
 DIRECTIONS = ((0, -1), (1, 0), (0, 1), (-1, 0))  # (rows, columns) of each action
 GOAL, PIT, WALL, START, FLOOR = "+-#S."
+ENDS = (GOAL, PIT)
 AGENT = "o"
 
 
@@ -54,10 +55,10 @@ def grid_mdp(
         following = number.get((row + down, column + right), state)
         symbol = _symbol(layout, places[following])
         extra = {GOAL: end_reward, PIT: -end_reward}.get(symbol, Fraction(0))
-        return following, step_reward + extra, symbol in (GOAL, PIT)
+        return following, step_reward + extra, symbol in ENDS
 
     def left_by(state: int, action: int) -> tuple[Transition, ...]:
-        if _symbol(layout, places[state]) in (GOAL, PIT):
+        if _symbol(layout, places[state]) in ENDS:
             return ended(state)
         chances = ((action - 1) % 4, slip), (action, 1 - 2 * slip), ((action + 1) % 4, slip)
         return merged((chance, *entered(state, direction)) for direction, chance in chances)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from toy_envs.grid import DIRECTIONS, GOAL, PIT, START, Layout, cells
+from toy_envs.grid import DIRECTIONS, ENDS, GOAL, START, Layout, cells
 from toy_envs.token_mdp import TokenMDP, Tokens
 
 Law = Mapping[Tokens, float]
@@ -73,13 +73,16 @@ def draw_grid(axes: Axes, layout: Layout, v: Sequence[Any], policy: Sequence[Seq
     Walls are hatched, the start has a thick border; goal and pit show their sign only, as nothing is chosen there.
     """
     values = [float(value) for value in v]
-    lowest, highest = min(values), max(values)
+    chosen = [
+        value for (row, column), value in zip(cells(layout), values, strict=True) if layout[row][column] not in ENDS
+    ]
+    lowest, highest = min(chosen), max(chosen)
     axes.set_facecolor("white")
     axes.add_patch(Rectangle((0, 0), len(layout[0]), len(layout), facecolor="lightgrey", edgecolor="grey", hatch="///"))
     for (row, column), value, law in zip(cells(layout), values, policy, strict=True):
         symbol = layout[row][column]
         height = (value - lowest) / ((highest - lowest) or 1)
-        ends = symbol in (GOAL, PIT)
+        ends = symbol in ENDS
         # Only the light half of the scale, so that black can be read everywhere.
         shade = "white" if ends else plt.get_cmap("Greys")(0.5 * (1 - height))
         axes.add_patch(Rectangle((column, row), 1, 1, facecolor=shade, edgecolor="black", linewidth=0.8))
