@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from toy_envs.errors import BadInput
+from toy_envs.grid import DIRECTIONS, ENDS, GOAL, START, Layout, cells
 from toy_envs.token_mdp import TokenMDP, Tokens
 
 Law = Mapping[Tokens, float]
@@ -21,6 +22,9 @@ Law = Mapping[Tokens, float]
 TOLERANCE = 1e-3  # of a sum of probabilities, which may come from a policy in float32
 THINNEST = 0.0005  # of the width; what is narrower is not drawn one by one
 NARROWEST_LABEL = 0.022  # of the width; narrower blocks have no room for their symbol
+
+LONGEST_ARROW = 0.42  # of a cell: an action of probability one
+SHORTEST_ARROW = 0.02  # of a probability; rarer actions have no arrow
 
 
 def prefix_probabilities(law: Law) -> dict[Tokens, float]:
@@ -100,6 +104,68 @@ def draw_tree_cost(series: Mapping[str, Sequence[Cost]]) -> Figure:
     right.set(xlabel="prefixes")
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=len(series))
     return figure
+
+
+def draw_grid(axes: Axes, layout: Layout, v: Sequence[Any], policy: Sequence[Sequence[Any]]) -> None:
+    """Draws a grid's value and policy: in each cell the number V(s), and an arrow as long as each action is likely.
+
+    `v` [S] and `policy` [S, 4] are in the order of `grid.cells`, exact or not. The darker a cell, the lower its value.
+    Walls are hatched, the start has a thick border; goal and pit show their sign only, as nothing is chosen there.
+    """
+    values = [float(value) for value in v]
+    chosen = [
+        value for (row, column), value in zip(cells(layout), values, strict=True) if layout[row][column] not in ENDS
+    ]
+    lowest, highest = min(chosen), max(chosen)
+    axes.set_facecolor("white")
+    axes.add_patch(Rectangle((0, 0), len(layout[0]), len(layout), facecolor="lightgrey", edgecolor="grey", hatch="///"))
+    for (row, column), value, law in zip(cells(layout), values, policy, strict=True):
+        symbol = layout[row][column]
+        height = (value - lowest) / ((highest - lowest) or 1)
+        ends = symbol in ENDS
+        # Only the light half of the scale, so that black can be read everywhere.
+        shade = "white" if ends else plt.get_cmap("Greys")(0.5 * (1 - height))
+        axes.add_patch(Rectangle((column, row), 1, 1, facecolor=shade, edgecolor="black", linewidth=0.8))
+        if symbol == START:
+            axes.add_patch(Rectangle((column + 0.04, row + 0.04), 0.92, 0.92, fill=False, linewidth=2))
+        if ends:
+            sign = "+" if symbol == GOAL else "−"
+            axes.text(column + 0.5, row + 0.5, sign, ha="center", va="center", fontsize="xx-large")
+        else:
+            axes.text(
+                column + 0.93, row + 0.08, f"{value:.2f}".replace("-", "−"), ha="right", va="top", fontsize="small"
+            )
+            _draw_arrows(axes, row + 0.56, column + 0.5, law)
+    axes.set(xlim=(0, len(layout[0])), ylim=(len(layout), 0), xticks=[], yticks=[], aspect="equal")
+
+
+def draw_grids(layout: Layout, policies: Mapping[str, tuple[Sequence[Any], Sequence[Sequence[Any]]]]) -> Figure:
+    """The value and the policy of several policies on the same grid, side by side, with their names."""
+    width, height = len(layout[0]), len(layout)
+    figure, row = plt.subplots(
+        1, len(policies), figsize=(width * len(policies), height + 0.4), squeeze=False, layout="constrained"
+    )
+    for axes, (name, (v, policy)) in zip(row.flat, policies.items(), strict=True):
+        draw_grid(axes, layout, v, policy)
+        axes.set_title(name, loc="left")
+    return figure
+
+
+def _draw_arrows(axes: Axes, row: float, column: float, law: Sequence[Any]) -> None:
+    for (down, right), probability in zip(DIRECTIONS, law, strict=True):
+        length = LONGEST_ARROW * float(probability)
+        if probability >= SHORTEST_ARROW:
+            axes.arrow(
+                column,
+                row,
+                length * right,
+                length * down,
+                length_includes_head=True,
+                head_width=min(0.09, 0.4 * length),
+                head_length=min(0.09, 0.4 * length),
+                linewidth=1,
+                color="black",
+            )
 
 
 def _draw_block(axes: Axes, mdp: TokenMDP, prefix: Tokens, left: float, width: float) -> None:
