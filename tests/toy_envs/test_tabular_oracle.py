@@ -525,19 +525,21 @@ def test_too_many_trajectories_are_refused_before_they_are_made() -> None:
 
 
 def test_the_number_of_trajectories_is_counted_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    for mdp in (*SMALL, GRID):
-        number = sum(1 for _ in trajectories(mdp, uniform(mdp), 3))
+    for mdp, chosen in product((*SMALL, GRID), (uniform, lambda mdp: always(1, mdp))):
+        policy = chosen(mdp)
+        number = sum(1 for _ in trajectories(mdp, policy, 3))
         monkeypatch.setattr("toy_envs.tabular_oracle.LIMIT", number)
-        assert sum(1 for _ in trajectories(mdp, uniform(mdp), 3)) == number
+        assert sum(1 for _ in trajectories(mdp, policy, 3)) == number
         monkeypatch.setattr("toy_envs.tabular_oracle.LIMIT", number - 1)
         with pytest.raises(BadInput, match=f"which makes {number} trajectories"):
-            next(trajectories(mdp, uniform(mdp), 3))
+            next(trajectories(mdp, policy, 3))
         monkeypatch.undo()
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 FAIR = ((HALF, HALF),) * 3
+NEARLY = Fraction(1, 10**12)  # nothing to floats, and wrong to rationals
 BAD_POLICIES: list[tuple[Any, int | None, bool, str]] = [
     (((1, 0),), None, True, "policy has the shape (1, 2); expected (3, 2)"),
     (((1,), (1, 0), (1, 0)), None, True, "policy has the shape (3,); expected (3, 2)"),
@@ -549,6 +551,7 @@ BAD_POLICIES: list[tuple[Any, int | None, bool, str]] = [
     ((*FAIR[:2], (1.5, -0.5)), None, False, "policy[2][1] is -0.5; expected a probability, 0 or more"),
     ((*FAIR[:2], (float("nan"), 1)), None, False, "policy[2][0] is nan; expected a probability, 0 or more"),
     ((*FAIR[:2], (HALF, 1)), None, True, "policy[2] has the sum 3/2; expected 1"),
+    ((*FAIR[:2], (HALF, HALF + NEARLY)), None, True, "policy[2] has the sum 1000000000001/1000000000000; expected 1"),
     ((*FAIR[:2], (0.5, 0.4)), None, False, "policy[2] has the sum 0.9; expected 1"),
     ((FAIR, (*FAIR[:2], (HALF, 1))), 2, True, "policy[1][2] has the sum 3/2; expected 1"),
     (FAIR, 0, True, "horizon is 0; expected a number of steps, 1 or more"),
