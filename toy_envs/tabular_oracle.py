@@ -56,6 +56,9 @@ class Evaluation:
         may stand in the place of Q.) No logits are needed, so π may be 0 somewhere.
         """
         change = np.asarray(tangent)
+        wanted = self.advantages.shape
+        if change.shape not in (wanted, wanted[-2:]):
+            raise BadInput(f"tangent has the shape {change.shape}; expected that of the policy, {wanted}")
         if np.any(np.abs(change.sum(-1)) > (0 if change.dtype == object else ROUNDING)):
             raise BadInput(f"tangent has the sums {change.sum(-1).tolist()}; expected 0 in each state")
         return _weighted(self.occupancy[..., np.newaxis] * change, self.advantages).sum()
@@ -68,7 +71,7 @@ def evaluate(
     *,
     exact: bool = True,
     reference: Any = None,
-    beta: float = 0.0,
+    beta: float | Fraction = 0,
 ) -> Evaluation:
     """V, Q, A, d, J and ∇J of a policy.
 
@@ -116,32 +119,31 @@ def state_distribution(mdp: TabularMDP, policy: Any, horizon: int, *, exact: boo
 def optimal_policy(mdp: TabularMDP, horizon: int | None = None, *, exact: bool = True) -> Array:
     """A deterministic policy of largest V in every state, [S, A], or [T, S, A] with a horizon; by policy iteration.
 
-    π ← argmax_a Q^π(s,a), beginning with the uniform one, an action kept until another is better. In rationals the last
-    one solves Bellman's equation V* = max_a Q* without rounding; V* and J(π*) are those of `evaluate`.
+    π ← argmax_a Q^π(s,a), beginning with the uniform one, an action kept until another is better, until V rises no more.
+    In rationals the last one solves Bellman's equation V* = max_a Q* without rounding; V* and J(π*) are those of
+    `evaluate`.
 
     Raises BadInput where γ = 1, there is no horizon, and one of the policies on the way need not terminate.
 
     Source: Sutton and Barto (2018), section 4.3.
     """
-    shape = (len(mdp.states), len(mdp.actions)) if horizon is None else (horizon, len(mdp.states), len(mdp.actions))
-
-    def improved(found: Evaluation, policy: Array) -> Array:
-        best = found.q.max(-1)
-        gains = best - found.v > (0 if exact else SETTLED * (1 + np.abs(found.v)))
-        kept = (policy == 1).any(-1) & ~gains  # the uniform policy is replaced everywhere
-        actions = np.where(kept, policy.argmax(-1), found.q.argmax(-1))
-        return _indicator(actions, shape[-1], exact)
-
-    policy = _uniform(shape, exact)
+    table = len(mdp.states), len(mdp.actions)
+    if horizon is not None:
+        check_horizon(horizon)
+    policy = _uniform(table if horizon is None else (horizon, *table), exact)
+    found = evaluate(mdp, policy, horizon, exact=exact)
     while True:
-        better = improved(evaluate(mdp, policy, horizon, exact=exact), policy)
-        if (better == policy).all():
+        gains = found.q.max(-1) - found.v > (0 if exact else SETTLED * (1 + np.abs(found.v)))
+        kept = (policy == 1).any(-1) & ~gains  # the uniform policy is replaced everywhere
+        policy = _indicator(np.where(kept, policy.argmax(-1), found.q.argmax(-1)), table[-1], exact)
+        before, found = found, evaluate(mdp, policy, horizon, exact=exact)
+        # The sum over the states must rise: in floats two equally good policies might else follow each other for ever.
+        if found.v.sum() <= before.v.sum():
             return policy
-        policy = better
 
 
 def regularised_optimum(
-    mdp: TabularMDP, reference: Any, beta: float, horizon: int | None = None
+    mdp: TabularMDP, reference: Any, beta: float | Fraction, horizon: int | None = None
 ) -> tuple[Array, Evaluation]:
     """The policy of largest E[Σ_t γ^t (r_t − β log(π/π_ref))], and its numbers, in floats; by soft policy iteration.
 
@@ -152,15 +154,15 @@ def regularised_optimum(
     """
     if not beta > 0:
         raise BadInput(f"beta is {beta}; expected a positive number")
-    log_ref = np.log(_as_policy(mdp, reference, None, False))
-    policy = np.exp(log_ref)
-    found = evaluate(mdp, policy, horizon, exact=False, reference=reference, beta=beta)
+    law = _as_policy(mdp, reference, None, False)
+    found = evaluate(mdp, law, horizon, exact=False, reference=law, beta=beta)
+    log_ref = np.log(law)
     while True:
         logits = log_ref + found.q / float(beta)
         weights = np.exp(logits - logits.max(-1, keepdims=True))
         policy = weights / weights.sum(-1, keepdims=True)
-        before, found = found, evaluate(mdp, policy, horizon, exact=False, reference=reference, beta=beta)
-        if np.max(found.v - before.v) <= SETTLED * (1 + np.abs(found.v).max()):
+        before, found = found, evaluate(mdp, policy, horizon, exact=False, reference=law, beta=beta)
+        if found.v.sum() - before.v.sum() <= SETTLED * (1 + np.abs(found.v).sum()):
             return policy, found
 
 
@@ -357,7 +359,7 @@ def _indicator(actions: NDArray[np.int64], count: int, exact: bool) -> Array:
     return found.astype(int).astype(object) * Fraction(1) if exact else found.astype(np.float64)
 
 
-def _costs(policy: Array, reference: Any, beta: float, exact: bool) -> Array:
+def _costs(policy: Array, reference: Any, beta: float | Fraction, exact: bool) -> Array:
     """β log(π/π_ref), in the shape of the policy, −∞ where π is 0; zeros where β is 0."""
     if beta == 0:
         return np.zeros_like(policy)

@@ -267,20 +267,32 @@ def test_at_once_at_the_end_and_at_the_limit_is_both_as_in_gymnasium() -> None:
     assert [array.tolist() for array in envs.step(np.zeros(2, dtype=np.int64))[2:4]] == [[True] * 2] * 2
 
 
-def test_what_was_given_out_is_not_changed_later() -> None:
-    envs = TabularVectorEnv(RANDOM, 50, max_episode_steps=2)
-    first, _ = envs.reset(seed=0)
-    kept = first.copy()
-    second = envs.step(np.zeros(50, dtype=np.int64))
-    copies = [array.copy() for array in second[:4]]
-    first[:] = 0
-    envs.step(np.zeros(50, dtype=np.int64))
-    envs.step(np.zeros(50, dtype=np.int64))
-    assert all(np.array_equal(*pair) for pair in zip(second[:4], copies, strict=True))
-    assert np.array_equal(envs.reset(seed=0)[0], kept)
+def test_a_reset_begins_all_episodes_and_their_limit_anew() -> None:
+    envs = vector(CHAIN.name, 2, max_episode_steps=3)
+    for taken in (2, 3, 3):  # once in the middle of an episode, then at its end
+        envs.reset(seed=0)
+        ends = [envs.step(np.zeros(2, dtype=np.int64))[3].all() for _ in range(taken)]
+        assert ends == [step == 3 for step in range(1, taken + 1)]
+
+
+def test_what_is_given_out_is_the_callers_own() -> None:
+    """Neither do arrays that were given out change later, nor does the environment when the caller changes them."""
+    envs, untouched = (TabularVectorEnv(RANDOM, 50, max_episode_steps=2) for _ in range(2))
     asked = np.zeros(50, dtype=np.int64)
-    envs.reset(options={"state": asked})[0][:] = 1
+    for options in (None, {"state": asked}):
+        given, _ = envs.reset(seed=0, options=options)
+        assert np.array_equal(given, untouched.reset(seed=0, options=options)[0])
+        given[:] = 1
+        for _ in range(4):  # with a reset among them
+            step, other = (each.step(np.zeros(50, dtype=np.int64))[:4] for each in (envs, untouched))
+            assert all(np.array_equal(*pair) for pair in zip(step, other, strict=True))
+            for array in step:
+                array[:] = 1
     assert not asked.any()
+    first = envs.step(np.zeros(50, dtype=np.int64))[:4]
+    kept = [array.copy() for array in first]
+    envs.step(np.zeros(50, dtype=np.int64))
+    assert all(np.array_equal(*pair) for pair in zip(first, kept, strict=True))
 
 
 def test_a_constant_reward_for_ever_cut_by_a_limit() -> None:

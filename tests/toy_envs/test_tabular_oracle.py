@@ -371,6 +371,15 @@ def test_the_best_policy_solves_bellmans_equation(mdp: TabularMDP) -> None:
     assert evaluate(mdp, floats, exact=False).objective == pytest.approx(float(found.objective), rel=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_equally_good_actions_come_to_an_end_in_floats(seed: int) -> None:
+    """Each action twice, γ near 1: rounding says now that the one is better, now that the other is."""
+    once = random_mdp(seed, Fraction(9999, 10000), states=5, ends=False)
+    twice = replace(once, actions=("0", "1", "0 again", "1 again"), transitions=tuple(r * 2 for r in once.transitions))
+    best = float(evaluate(once, optimal_policy(once)).objective)
+    assert evaluate(twice, optimal_policy(twice, exact=False), exact=False).objective == pytest.approx(best, rel=1e-10)
+
+
 @small
 def test_no_deterministic_policy_is_better(mdp: TabularMDP) -> None:
     best = evaluate(mdp, optimal_policy(mdp)).v
@@ -412,14 +421,14 @@ def test_what_is_best_depends_on_how_much_time_is_left() -> None:
 def test_the_regularised_optimum_of_the_bandit_is_the_closed_form() -> None:
     """OP.5, OP.8: π* = π_ref exp(r/β)/z, and J(π*) = β Σ_x P(x) log z(x)."""
     assert BANDIT.reference is not None and BANDIT.beta is not None
-    for beta in (float(BANDIT.beta), 0.02, 5.0):
+    for beta in (BANDIT.beta, 0.02, 5.0):
         policy, found = regularised_optimum(BANDIT, BANDIT.reference, beta)
         optimum = 0.0
         for state, (law, rows) in enumerate(zip(BANDIT.reference, BANDIT.transitions, strict=True)):
             weights = [float(p) * exp(row[0][2] / beta) for p, row in zip(law, rows, strict=True)]
             assert policy[state] == pytest.approx([weight / sum(weights) for weight in weights], rel=1e-12)
-            assert found.v[state] == pytest.approx(beta * log(sum(weights)), rel=1e-12)
-            optimum += float(BANDIT.initial[state]) * beta * log(sum(weights))
+            assert found.v[state] == pytest.approx(float(beta) * log(sum(weights)), rel=1e-12)
+            optimum += float(BANDIT.initial[state] * beta) * log(sum(weights))
         assert found.objective == pytest.approx(optimum, rel=1e-12)
         assert found.advantages == pytest.approx(np.zeros((3, 4)), abs=1e-12)
 
@@ -525,19 +534,21 @@ def test_too_many_trajectories_are_refused_before_they_are_made() -> None:
 
 
 def test_the_number_of_trajectories_is_counted_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    for mdp in (*SMALL, GRID):
-        number = sum(1 for _ in trajectories(mdp, uniform(mdp), 3))
+    for mdp, chosen in product((*SMALL, GRID), (uniform, lambda mdp: always(1, mdp))):
+        policy = chosen(mdp)
+        number = sum(1 for _ in trajectories(mdp, policy, 3))
         monkeypatch.setattr("toy_envs.tabular_oracle.LIMIT", number)
-        assert sum(1 for _ in trajectories(mdp, uniform(mdp), 3)) == number
+        assert sum(1 for _ in trajectories(mdp, policy, 3)) == number
         monkeypatch.setattr("toy_envs.tabular_oracle.LIMIT", number - 1)
         with pytest.raises(BadInput, match=f"which makes {number} trajectories"):
-            next(trajectories(mdp, uniform(mdp), 3))
+            next(trajectories(mdp, policy, 3))
         monkeypatch.undo()
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 FAIR = ((HALF, HALF),) * 3
+NEARLY = Fraction(1, 10**12)  # nothing to floats, and wrong to rationals
 BAD_POLICIES: list[tuple[Any, int | None, bool, str]] = [
     (((1, 0),), None, True, "policy has the shape (1, 2); expected (3, 2)"),
     (((1,), (1, 0), (1, 0)), None, True, "policy has the shape (3,); expected (3, 2)"),
@@ -549,6 +560,7 @@ BAD_POLICIES: list[tuple[Any, int | None, bool, str]] = [
     ((*FAIR[:2], (1.5, -0.5)), None, False, "policy[2][1] is -0.5; expected a probability, 0 or more"),
     ((*FAIR[:2], (float("nan"), 1)), None, False, "policy[2][0] is nan; expected a probability, 0 or more"),
     ((*FAIR[:2], (HALF, 1)), None, True, "policy[2] has the sum 3/2; expected 1"),
+    ((*FAIR[:2], (HALF, HALF + NEARLY)), None, True, "policy[2] has the sum 1000000000001/1000000000000; expected 1"),
     ((*FAIR[:2], (0.5, 0.4)), None, False, "policy[2] has the sum 0.9; expected 1"),
     ((FAIR, (*FAIR[:2], (HALF, 1))), 2, True, "policy[1][2] has the sum 3/2; expected 1"),
     (FAIR, 0, True, "horizon is 0; expected a number of steps, 1 or more"),
@@ -591,6 +603,9 @@ def test_a_tangent_that_leaves_the_laws_is_refused() -> None:
     with pytest.raises(BadInput) as refused:
         found.derivative([[1, -1], [0, 0], [1, 0]])
     assert str(refused.value) == "tangent has the sums [0, 0, 1]; expected 0 in each state"
+    with pytest.raises(BadInput) as refused:
+        found.derivative([1, -1])
+    assert str(refused.value) == "tangent has the shape (2,); expected that of the policy, (3, 2)"
 
 
 @pytest.mark.parametrize(
@@ -614,3 +629,11 @@ def test_a_regularised_optimum_without_a_penalty_is_refused() -> None:
     with pytest.raises(BadInput) as refused:
         regularised_optimum(BANDIT, BANDIT.reference, 0.0)
     assert str(refused.value) == "beta is 0.0; expected a positive number"
+    with pytest.raises(BadInput, match=r"^reference is not positive everywhere"):
+        regularised_optimum(DISCOUNTED[0], [[1, 0]] * 3, 1.0)
+
+
+def test_an_optimum_over_what_is_no_horizon_is_refused() -> None:
+    for find in (optimal_policy, lambda mdp, horizon: regularised_optimum(mdp, FAIR, 1.0, horizon)):
+        with pytest.raises(BadInput, match=r"^horizon is 2\.0; expected a number of steps, 1 or more$"):
+            find(DISCOUNTED[0], 2.0)
