@@ -75,7 +75,7 @@ def test_the_reference_policy_writes_as_its_writer(mdp: TokenMDP, nats: float, k
 
 @pytest.mark.parametrize(
     ("mdp", "reference", "optimal"),
-    [(BRACKETS, 0.079, 0.776), (ADDITION, 0.498, 0.993), (COPY, 0.496, 0.986)],
+    [(BRACKETS, 0.088, 0.933), (ADDITION, 0.498, 0.993), (COPY, 0.496, 0.986)],
     ids=["brackets", "addition", "copy"],
 )
 def test_there_is_something_to_learn(mdp: TokenMDP, reference: float, optimal: float, known: dict[str, Known]) -> None:
@@ -150,13 +150,13 @@ def test_the_proxys_optimal_policy_forgets_what_was_wanted(known: dict[str, Know
     assert worth["own"] == pytest.approx((0.9859, 0.0023), abs=1e-4)
 
 
-def test_what_an_expert_in_brackets_must_remember_costs_most_in_the_middle(known: dict[str, Known]) -> None:
-    """Token by token: the first token is nearly free, the tokens that close are what the writer does not know."""
+def test_what_must_be_remembered_to_match_brackets_is_farthest_from_the_reference(known: dict[str, Known]) -> None:
+    """Token by token: after two tokens, what is open and what there is room for is more than the last token tells."""
     found = known[BRACKETS.name]
     best = exact.optimum(found.tree, found.logp_ref, BRACKETS.beta)
     places = exact.kl_by_place(found.tree, best.logp, found.logp_ref)
     assert places.sum().item() == pytest.approx(exact.kl(found.tree, best.logp, found.logp_ref).item(), rel=1e-12)
-    assert places.min() > 0 and places[0] < 0.2 and places.argmax() not in (0, 6)
+    assert 0 < places[:2].max() < 0.5 * places[2:].min()
 
 
 # --- what cannot be enumerated, read or written ---------------------------------------------------------------------
