@@ -1,4 +1,4 @@
-"""Brackets-v0: up to six brackets of two kinds, the better the deeper they are nested, if they match."""
+"""Brackets-v0: up to six brackets of two kinds, the more the better, if all of them match."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ VOCABULARY = ("(", ")", "[", "]", ".")
 END = 4
 CLOSING = {0: 1, 2: 3}  # the bracket that closes each opening one
 MOST = 6  # brackets; the seventh token can only be the end
-DEEPEST = MOST // 2
 
 # A careless writer looks at the last token only, and so forgets what else is open: he opens, closes what he has just
 # opened, and goes on in either way. Nothing is impossible, so the reference policy has full support.
@@ -27,28 +26,26 @@ NEXT = {
 }
 
 
-def depth(response: Tokens) -> int | None:
-    """How deep the brackets before the end token are nested; None where they do not match or there is no end token."""
+def pairs(response: Tokens) -> int | None:
+    """How many pairs of brackets stand before the end token; None where they do not match or there is no end token."""
     if END not in response:
         return None
     unclosed: list[int] = []
-    deepest = 0
-    for token in response[: response.index(END)]:
+    written = response[: response.index(END)]
+    for token in written:
         if token in CLOSING:
             unclosed.append(CLOSING[token])
-            deepest = max(deepest, len(unclosed))
         elif not unclosed or unclosed.pop() != token:
             return None
-    return None if unclosed else deepest
+    return None if unclosed else len(written) // 2
 
 
-def nested_share(prompt: Tokens, response: Tokens) -> float:
-    """The depth of matching brackets as a share of the greatest possible; the prompt plays no part.
+def matched_share(prompt: Tokens, response: Tokens) -> float:
+    """How many pairs of matching brackets there are, as a share of the greatest possible; the prompt plays no part.
 
-    r(x, y) = depth(y)/3 if the brackets match and the response ends, else 0: one of 0, 1/3, 2/3, 1. No bracket at all
-    has the depth 0.
+    r(x, y) = pairs(y)/3 if all brackets match and the response ends, else 0: one of 0, 1/3, 2/3, 1.
     """
-    return (depth(response) or 0) / DEEPEST
+    return (pairs(response) or 0) / (MOST // 2)
 
 
 def careless(prompt: Tokens, tokens: Tokens) -> tuple[Fraction, ...]:
@@ -60,7 +57,7 @@ BRACKETS = TokenMDP(
     name="toy_envs/Brackets-v0",
     vocabulary=VOCABULARY,
     horizon=MOST + 1,
-    reward=nested_share,
+    reward=matched_share,
     beta=0.1,
     end=END,
     demonstrations=Writer(careless, MOST + 1, END),
@@ -70,7 +67,7 @@ BRACKETS = TokenMDP(
 
 class BracketsEnv(TokenEnv):
     """
-    Brackets of two kinds are written and ended; those that match earn the more the deeper they are nested.
+    Brackets of two kinds are written and ended; if all of them match, each pair earns a third.
 
     ## Description
     A token MDP (claim DEF.1; source B I) without prompt and with an end token, so that lengths vary: 21845 responses on
@@ -88,8 +85,8 @@ class BracketsEnv(TokenEnv):
 
     ## Rewards
     With the last token, where that is the end token and every bracket is closed by its own kind in the right order:
-    a third of the depth of the nesting, so 0 for no bracket, 1/3 for `()[].`, 2/3 for `([]).`, 1 for `([()]).`. Else 0.
-    Of the 51 responses that match, 8 have the score 1.
+    a third for each pair, so 0 for no bracket, 1/3 for `().`, 2/3 for `([]).` and 1 for `([])().`. Else 0. Of the 51
+    responses that match, 40 have the score 1.
 
     ## Episode End
     The episode terminates with the end token, or with the seventh token. It is never truncated.

@@ -154,6 +154,15 @@ def response_logp(tree: Tree, logp: Levels) -> Tensor:
     return torch.cat(found)
 
 
+def expected_score(tree: Tree, logp: Levels, score: Callable[[Tokens, Tokens], float]) -> Tensor:
+    """The expectation of any score of prompt and response, such as the true reward of a world with a proxy; a scalar.
+
+    E[f] = Σ_{x,y} P(x) π(y∣x) f(x,y), differentiable in `logp`.
+    """
+    chances = response_logp(tree, logp).exp()
+    return (chances * chances.new_tensor([score(*pair) for pair in tree.responses])).sum()
+
+
 # --- values, objective, gradient ------------------------------------------------------------------------------------
 
 

@@ -9,51 +9,34 @@ import pytest
 from walking import finished
 
 from toy_envs import BRACKETS
-from toy_envs.brackets import depth
+from toy_envs.brackets import pairs
 
 RESPONSES = [response for _, response in finished(BRACKETS)]
 
 
 def peeled(text: str) -> int | None:
-    """The depth of what stands before the end, by taking away pairs that touch, all at once, until nothing changes."""
+    """How many pairs that touch can be taken away, one after the other, until none is left of what stands before the end."""
     if not text.endswith("."):
         return None
-    inside, rounds = text[:-1], 0
+    inside, taken = text[:-1], 0
     while inside:
-        kept, at = "", 0
-        while at < len(inside):
-            pair = inside[at : at + 2] in ("()", "[]")
-            kept += "" if pair else inside[at]
-            at += 2 if pair else 1
+        kept = inside.replace("()", "", 1) if "()" in inside else inside.replace("[]", "", 1)
         if kept == inside:
             return None
-        inside, rounds = kept, rounds + 1
-    return rounds
-
-
-def nesting(text: str) -> int:
-    """How many brackets are open at most."""
-    return max(
-        sum(symbol in "([" for symbol in text[:k]) - sum(symbol in ")]" for symbol in text[:k])
-        for k in range(len(text) + 1)
-    )
+        inside, taken = kept, taken + 1
+    return taken
 
 
 def test_what_matches_is_what_can_be_peeled_off() -> None:
-    matching = 0
     for response in RESPONSES:
-        text, found = BRACKETS.text(response), depth(response)
-        assert (found is None) == (peeled(text) is None)
-        assert BRACKETS.reward((), response) == (0 if found is None else nesting(text) / 3)
-        matching += found is not None
-    # Catalan numbers, times two kinds for each pair.
-    assert matching == sum(2**n * comb(2 * n, n) // (n + 1) for n in range(4)) == 51
+        assert pairs(response) == peeled(BRACKETS.text(response))
+        assert BRACKETS.reward((), response) == (pairs(response) or 0) / 3
 
 
-def test_how_many_have_each_depth() -> None:
-    assert Counter(depth(response) for response in RESPONSES) == {None: 21845 - 51, 0: 1, 1: 14, 2: 28, 3: 8}
-    best = {BRACKETS.text(response) for response in RESPONSES if BRACKETS.reward((), response) == 1}
-    assert best == {f"{a}{b}{c}{d}{e}{f}." for a, f in ("()", "[]") for b, e in ("()", "[]") for c, d in ("()", "[]")}
+def test_how_many_match() -> None:
+    """Catalan numbers, times two kinds for each pair."""
+    catalan = {n: 2**n * comb(2 * n, n) // (n + 1) for n in range(4)}
+    assert Counter(map(pairs, RESPONSES)) == {None: 21845 - 51, **catalan} == {None: 21794, 0: 1, 1: 2, 2: 8, 3: 40}
 
 
 @pytest.mark.parametrize(
@@ -61,9 +44,9 @@ def test_how_many_have_each_depth() -> None:
     [
         (".", 0),
         ("().", 1 / 3),
-        ("()[].", 1 / 3),
+        ("()[].", 2 / 3),
         ("([]).", 2 / 3),
-        ("(()[]).", 2 / 3),
+        ("(()[]).", 1),
         ("([()]).", 1),
         ("([)].", 0),  # crossed
         ("(.", 0),  # left open
