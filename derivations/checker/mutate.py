@@ -156,11 +156,14 @@ def _flat(node: Term) -> Iterator[Term]:
 
 
 def _changes(given: Statement) -> Iterator[Change]:
-    kinds = _kinds(given)
+    kinds, said = _kinds(given), _said(given)
     for side in ("left", "right"):
         for kind, made in _changed_terms(getattr(given, side), given.free, kinds):
             yield Change(kind, side, partial(_with_side, given, side, made))
     for place, rule in enumerate(given.recursions):
+        if rule.function not in said:
+            # It stands there for a proof: changed or not, the statement says the same.
+            continue
         for part, scope in (("start", rule.start_indices), ("step", (rule.history, *rule.step_indices))):
             for kind, made in _changed_terms(getattr(rule, part), scope, kinds):
                 yield Change(kind, f"{rule.function.name}, {part}", partial(_with_rule, given, place, part, made))
@@ -181,6 +184,17 @@ def _changes(given: Statement) -> Iterator[Change]:
     if given.relation in ("≤", "≥", "<", ">"):
         assert isinstance(given.relation, str)
         yield Change("the relation turned round", "", partial(replace, given, relation=CONVERSE[given.relation]))
+
+
+def _said(given: Statement) -> frozenset[Function]:
+    """The functions of which a statement says something, be it by way of what others are in terms of them."""
+    equations = {d.function: functions(d.value) for d in given.definitions}
+    equations |= {r.function: functions(r.start) | functions(r.step) for r in given.recursions}
+    assumed = [term_ for a in (*given.assuming, *given.standing) for term_ in a.terms]
+    found = frozenset[Function]().union(*map(functions, (given.left, given.right, *assumed)))
+    while more := {f for symbol in found & equations.keys() for f in equations[symbol]} - found:
+        found |= more
+    return found
 
 
 def _with_side(given: Statement, side: str, made: Making) -> Statement:
