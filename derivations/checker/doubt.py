@@ -24,9 +24,9 @@ from derivations.checker.tight import Edge, edges_of, tightened
 from derivations.checker.worlds import Undefined, Undetermined, World, free_assignments, in_domain
 
 PLACES = 30
-IN_ORDER = 8  # at each place
+IN_ORDER = 3  # at each place
 IN_VAIN = 8  # worlds in which something assumed does not hold, for each that is asked for
-AT_THE_EDGE = 250  # of the worlds
+AT_THE_EDGE = 150  # of the worlds
 SELDOM = 4  # of so many worlds less than one has what is assumed: rather those that are made to have it
 SCALES = (*map(Fraction, (1, 1, 1, 10, 100)), Fraction(1, 10), Fraction(1, 100))
 MEET = ("≠", "<", ">")

@@ -306,7 +306,8 @@ def _swapped(node: Term, first: Function, second: Function) -> Term:
 WORLDS = 1000
 QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
 
-PATIENCE, LITTLE_PATIENCE = 1000, 300  # milliseconds
+PATIENCE, LITTLE_PATIENCE = (1000, 2000), (300, 500)  # milliseconds: for one question, and for all
+UNPROVED = 600  # worlds are enough for what is not proved: nothing is claimed of it
 
 Prover = Callable[[Statement], Proof]
 Proposal = Callable[[Statement], Counterexample | None]
@@ -336,10 +337,10 @@ def attack(
         return _attack_on_existence(mutant, provers, worlds)
     found, looked = _proposed(given, proposals) or refute(given, QUICK), 0
     # What is false is proved by a fault, at once or never: a fault does not need time.
-    with patience(PATIENCE if found is None else LITTLE_PATIENCE):
+    with patience(*(PATIENCE if found is None else LITTLE_PATIENCE)):
         proof, reason = _proof(given, provers)
     if found is None:
-        doubted = doubt(given, worlds)
+        doubted = doubt(given, worlds if proof is not None else min(worlds, UNPROVED))
         found, looked = doubted.found, doubted.worlds
     if found is not None:
         return Trial(mutant, REFUTED if proof is None else WRONGLY_PROVED, found, proof, looked)
@@ -378,7 +379,7 @@ def _attack_on_existence(mutant: Mutant, provers: Sequence[Prover], worlds: int)
     given = mutant.statement
     assert isinstance(given.relation, str)
     found = refute(given, QUICK) or doubt(given, worlds).found
-    with patience(PATIENCE):
+    with patience(*PATIENCE):
         contrary, reason = _proof(replace(given, relation=NEGATION[given.relation], exists=False), provers)
     if found is not None:
         example = Proof((), "example")
