@@ -20,13 +20,13 @@ from derivations.checker.reals import Real
 from derivations.checker.refute import Counterexample, Effort, Found, draw_options, places_of
 from derivations.checker.statement import Statement
 from derivations.checker.terms import Domain
-from derivations.checker.tight import Edge, edges_of, tightened
+from derivations.checker.tight import Balance, Edge, balances_of, edges_of, fitted
 from derivations.checker.worlds import Undefined, Undetermined, World, free_assignments, in_domain
 
 PLACES = 30
 IN_ORDER = 3  # at each place
-IN_VAIN = 8  # worlds in which something assumed does not hold, for each that is asked for
-AT_THE_EDGE = 150  # of the worlds
+IN_VAIN = 3  # worlds in which something assumed does not hold, for each that is asked for
+AT_THE_EDGE, BALANCED = 150, 400  # worlds that are made to have what is assumed, by inequalities and by equations
 SELDOM = 4  # of so many worlds less than one has what is assumed: rather those that are made to have it
 SCALES = (*map(Fraction, (1, 1, 1, 10, 100)), Fraction(1, 10), Fraction(1, 100))
 MEET = ("≠", "<", ">")
@@ -62,8 +62,9 @@ def _look(
             if found is not None or question.admitted >= worlds:
                 return found
     meet = question.statement.relation in MEET and not question.statement.exists
-    edges = edges_of(question)
-    tight = AT_THE_EDGE
+    edges, balances = edges_of(question), balances_of(question)
+    # A bound keeps the worlds that are drawn now and then; an equation, never.
+    left = BALANCED if balances else AT_THE_EDGE
     kept = [0, 0]  # of the worlds as drawn: how many there were, and in how many what is assumed holds
     for number in range(IN_VAIN * worlds):
         sizes, parts = places[int(draw.random() ** 4 * len(places))]
@@ -73,9 +74,9 @@ def _look(
             continue
         chosen = _wide(question, parts, draw) if number % 3 == 2 else draw_options(parts, draw, lively=number % 3 == 0)
         before = question.admitted
-        if tight and edges and number % 8 >= (4 if SELDOM * kept[1] >= kept[0] else 1):
-            tight -= 1
-            found = _at_the_edge(question, sizes, chosen, edges, draw)
+        if left and (edges or balances) and number % 8 >= (4 if SELDOM * kept[1] >= kept[0] else 1):
+            left -= 1
+            found = _at_the_edge(question, sizes, chosen, balances, edges, draw)
         else:
             found = _attempt(question, sizes, chosen)
             kept = [kept[0] + 1, kept[1] + question.admitted - before]
@@ -94,11 +95,16 @@ def _attempt(question: Question, sizes: Sizes, chosen: Sequence[tuple[Slot, Opti
 
 
 def _at_the_edge(
-    question: Question, sizes: Sizes, chosen: Sequence[tuple[Slot, Option]], edges: Sequence[Edge], draw: random.Random
+    question: Question,
+    sizes: Sizes,
+    chosen: Sequence[tuple[Slot, Option]],
+    balances: Sequence[Balance],
+    edges: Sequence[Edge],
+    draw: random.Random,
 ) -> Found | None:
     """A failing world among those in which what is assumed leaves no room to spare."""
     world = build(question, *sizes, chosen)
-    tight = None if world is None else tightened(world, edges, draw)
+    tight = None if world is None else fitted(question, world, balances, edges, draw)
     failing = None if tight is None else question.counterexample(tight)
     return None if failing is None else Found(failing, *sizes, _as_chosen(failing, chosen))
 

@@ -1,9 +1,10 @@
 """Worlds at the edge of what is assumed: D(π‖π′) ≤ α² with the least α that will do, ∣A∣ ≤ ε with ε the largest ∣A∣.
 
-A world drawn at random mostly breaks what bounds its numbers, or keeps it with so much to spare that nothing false shows.
-Here each inequality that is assumed is made as tight as one factor makes it: a number that stands in it, or all values of
-a function, are scaled until its sides nearly meet. Nothing here needs to be exact: whether what is assumed holds in the
-world that comes out is asked of the question, as of any other world.
+A world drawn at random mostly breaks what is assumed of its numbers, or keeps it with so much to spare that nothing false
+shows. Here an equation that is assumed, such as FK = 1, is solved for what it is linear in, and an inequality is made as
+tight as one factor makes it: a number that stands in it, or all values of a function, are scaled until its sides nearly
+meet. Nothing here needs to be exact: whether what is assumed holds in the world that comes out is asked of the question,
+as of any other world.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import cached_property
 from itertools import islice
 
 from derivations.checker import reals
+from derivations.checker.candidates import solve
 from derivations.checker.errors import BadInput
 from derivations.checker.question import Question, histories_of
 from derivations.checker.reals import Real
@@ -31,8 +33,17 @@ CLOSE = 1.03  # a round number is taken if it is as near to the edge as that
 ROUND = (1, 2, 3, 4, 5, 6, 8, 10, 12, 20, 50, 100, 1000, 10_000, 100_000)  # denominators
 ASSIGNMENTS = 200
 SLIP = 1e-12
+ENTRIES = 9  # of a table that an equation is solved for
 
 Tables = dict[Function, dict[tuple[Element, ...], Jet]]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """An equation that is assumed, and the functions for which it may be solved."""
+
+    hypothesis: Hypothesis
+    unknowns: tuple[Function, ...]
 
 
 @dataclass(frozen=True)
@@ -105,9 +116,39 @@ def _reached(inside: frozenset[Function], equations: Mapping[Function, frozenset
     return inside
 
 
-def tightened(world: World, edges: Sequence[Edge], draw: random.Random) -> World | None:
-    """The world with each inequality made tight, in turn; None where that cannot be."""
+def balances_of(question: Question) -> list[Balance]:
+    """The equations that are assumed and give no function outright, with the functions that they may be solved for."""
+    statement = question.statement
+    given = {d.function for d in statement.definitions} | {r.function for r in statement.recursions}
+    outright = {id(solution[1]): solution[0].function for solution in question.solved if solution is not None}
+    found = []
+    for assumption in (*statement.standing, *statement.assuming):
+        if not isinstance(assumption, Hypothesis) or assumption.relation != "=" or id(assumption) in outright:
+            continue
+        own = set(assumption.for_all)
+        inside = functions(assumption.left) | functions(assumption.right)
+        closed = free_indices(assumption.left) | free_indices(assumption.right) <= own
+        if assumption.given is not None or not closed or any(s.is_history for f in inside for s in f.sorts):
+            continue
+        taken = given | set(outright.values())
+        unknowns = tuple(f for f in statement.functions if f in inside - taken and not f.law and not f.depends)
+        if unknowns:
+            found.append(Balance(assumption, unknowns))
+    return found
+
+
+def fitted(
+    question: Question, world: World, balances: Sequence[Balance], edges: Sequence[Edge], draw: random.Random
+) -> World | None:
+    """The world with what is assumed of it made true, equations first; None where that cannot be."""
     bench = Bench(world)
+    for balance in balances:
+        if not bench.solve(balance.hypothesis, draw.choice(balance.unknowns)):
+            return None
+    for solution in question.solved if balances else ():
+        if solution is not None and not solve(solution, bench.tables, bench.world):
+            return None
+    bench.world._kept.clear()
     taken: set[Function] = set()
     plan = []
     for edge in edges:
@@ -153,6 +194,41 @@ class Bench:
                 return True
         return False
 
+    def solve(self, hypothesis: Hypothesis, unknown: Function) -> bool:
+        """Gives a function the values that solve an equation, if they stand in it without powers."""
+        table = self.tables[unknown]
+        keys = list(table)
+        if len(keys) > ENTRIES:
+            return False
+
+        def residual(values: Sequence[Fraction]) -> list[Fraction] | None:
+            self.tables[unknown] = {
+                key: (reals.real(value), *table[key][1:]) for key, value in zip(keys, values, strict=True)
+            }
+            self.world._kept.clear()
+            found = []
+            try:
+                for at in islice(free_assignments(hypothesis.for_all, self.world), ASSIGNMENTS):
+                    left, right = self.world.value(hypothesis.left, at), self.world.value(hypothesis.right, at)
+                    value = reals.fraction(reals.subtract(left, right))
+                    if value is None:
+                        return None
+                    found.append(value)
+            except (Undefined, Undetermined, BadInput):
+                return None
+            return found
+
+        start = [reals.fraction(table[key][0]) or Fraction(0) for key in keys]
+        here = residual(start)
+        columns = [residual([x + (j == k) for j, x in enumerate(start)]) for k in range(len(keys))]
+        if here is None or any(column is None for column in columns):
+            return False
+        rows = [[column[n] - here[n] for column in columns if column is not None] for n in range(len(here))]
+        change = _solution(rows, [-value for value in here])
+        if change is None or residual([x + y for x, y in zip(start, change, strict=True)]) is None:
+            return False
+        return all(in_domain(unknown, jet[0]) for jet in self.tables[unknown].values())
+
     def _change(self, handle: Function, table: dict[tuple[Element, ...], Jet]) -> None:
         self.tables[handle] = table
         self.world._kept.clear()
@@ -176,6 +252,30 @@ class Bench:
                 found = []
             self.known[side] = found
         return found
+
+
+def _solution(rows: list[list[Fraction]], right: list[Fraction]) -> list[Fraction] | None:
+    """A solution of linear equations, zero where it is free; None where there is none."""
+    whole = [[*row, value] for row, value in zip(rows, right, strict=True)]
+    size = len(rows[0]) if rows else 0
+    pivots: list[int] = []
+    for column in range(size):
+        below = next((k for k in range(len(pivots), len(whole)) if whole[k][column]), None)
+        if below is None:
+            continue
+        place = len(pivots)
+        whole[place], whole[below] = whole[below], whole[place]
+        lead = whole[place] = [x / whole[place][column] for x in whole[place]]
+        for k, row in enumerate(whole):
+            if k != place and row[column]:
+                whole[k] = [x - row[column] * y for x, y in zip(row, lead, strict=True)]
+        pivots.append(column)
+    if any(row[-1] for row in whole[len(pivots) :]):
+        return None
+    found = [Fraction(0)] * size
+    for place, column in enumerate(pivots):
+        found[column] = whole[place][-1]
+    return found
 
 
 def _float(value: Real) -> float:
@@ -237,4 +337,4 @@ def _rounded(nearest: float, beyond: float, unit: Real) -> Iterator[Fraction]:
                 yield Fraction(candidate, denominator) / size
 
 
-__all__ = ["Edge", "edges_of", "tightened"]
+__all__ = ["Balance", "Edge", "balances_of", "edges_of", "fitted"]

@@ -292,23 +292,25 @@ PENALTY = 4 * epsilon * gamma / (1 - gamma) ** 2 * alpha**2
 LOWER = SURROGATE - PENALTY
 
 
-def _drifting(sign: int, *, power: Fraction = Fraction(9, 10), **bounds: Fraction | int) -> World:
-    """Three steps, π even, π′ = (¼, ¾): what pays, times the sign, is the arm that was chosen more often before.
+def _drifting(
+    sign: int, *, power: Fraction = Fraction(9, 10), start: Fraction = Fraction(1, 2), **bounds: Fraction | int
+) -> World:
+    """Three steps, π even, π′ = (⅜, ⅝), ±`start` at first: then, times the sign, what was chosen more often pays.
 
     So that the change of the law of states brings, or costs, what TP.3 allows, but for a factor. V = 0.
     """
     paths = [h for length in range(4) for h in _words(length)]
-    half, quarter = Fraction(1, 2), Fraction(1, 4)
+    half, less = Fraction(1, 2), Fraction(3, 8)
     arms = [(arm, h, 0) for h in paths for arm in (0, 1)]
-    before, after = ({at: half + (2 * at[0] - 1) * shift for at in arms} for shift in (Fraction(0), quarter))
+    before, after = ({at: half + (2 * at[0] - 1) * shift for at in arms} for shift in (Fraction(0), half - less))
 
     def pays(h: tuple[int, ...]) -> Fraction:
         balance = 2 * sum(h[1::2]) - len(h) // 2
-        return Fraction(sign * ((balance > 0) - (balance < 0))) if h else half
+        return Fraction(sign * ((balance > 0) - (balance < 0))) if h else start
 
     gains = {(h, 0, arm): (2 * arm - 1) * pays(h) for arm, h, _ in arms}
-    chances = {h: prod((quarter if arm == 0 else 3 * quarter for arm in h[1::2]), start=Fraction(1)) for h in paths}
-    least = {"α": Fraction(19, 50), "ε_A": 1, "M": 3, "δ_KL": Fraction(1, 5), **bounds}
+    chances = {h: prod((1 - less if arm else less for arm in h[1::2]), start=Fraction(1)) for h in paths}
+    least = {"α": Fraction(9, 50), "ε_A": 1, "M": 3, "δ_KL": Fraction(1, 20), **bounds}
     return world(
         {S: 1, A: 2},
         {
@@ -342,7 +344,60 @@ def _words(length: int) -> list[tuple[int, ...]]:
 def _drifts(sign: int) -> tuple[World, ...]:
     """With what bounds the policies and the advantages, and where one of the two does not."""
     tiny = Fraction(1, 1000)
-    return _drifting(sign), _drifting(sign, **{"α": tiny, "δ_KL": tiny}), _drifting(sign, **{"ε_A": tiny})
+    return (
+        _drifting(sign),
+        _drifting(sign, power=Fraction(1, 50)),
+        _drifting(sign, **{"α": tiny, "δ_KL": tiny}),
+        _drifting(sign, **{"ε_A": tiny}),
+    )
+
+
+def _rising() -> World:
+    """Three steps, γ = 0, towards the arm that pays 1 from the one that pays nothing, after every history."""
+    paths = [h for length in range(5) for h in _words(length)]
+    half = Fraction(1, 2)
+    arms = [(arm, h, 0) for h in paths for arm in (0, 1)]
+    even, turn = {at: half for at in arms}, {at: 2 * at[0] - 1 for at in arms}
+    states = [(h, 0) for h in paths]
+    return world(
+        {S: 1, A: 2},
+        {
+            gamma: 0,
+            error: Fraction(1, 3),
+            steepest: 1,
+            dynamics: {(0, h): 1 for h in paths},
+            old: even,
+            moving: even,
+            old_path: {(h,): half ** (len(h) // 2) for h in paths},
+            discount: {(h,): int(not h) for h in paths},
+            reward: {(h, 0, arm): arm for arm, h, _ in arms},
+            advantage: {(h, 0, arm): arm - half for arm, h, _ in arms},
+            moving_value: {at: half for at in states},
+        },
+        lengths={H: 3},
+        slopes={moving: turn, moving_value: {at: 1 for at in states}},
+    )
+
+
+def _steady(pay: int) -> World:
+    """Three steps, γ = 0, always the same reward."""
+    paths = [h for length in range(5) for h in _words(length)]
+    arms = [(arm, h, 0) for h in paths for arm in (0, 1)]
+    numbers = {gamma: 0, largest: 1, error: Fraction(2, 3)}
+    return world(
+        {S: 1, A: 2},
+        {
+            **numbers,
+            dynamics: {(0, h): 1 for h in paths},
+            old: {at: Fraction(1, 2) for at in arms},
+            new: {at: Fraction(1 + at[0], 3) for at in arms},
+            reward: {(h, 0, arm): pay for arm, h, _ in arms},
+            value: {(h, 0): pay for h in paths},
+            new_value: {(h, 0): pay for h in paths},
+            advantage: {(h, 0, arm): 0 for arm, h, _ in arms},
+        },
+        lengths={H: 3},
+    )
 
 
 def _unit_roots() -> tuple[World, ...]:
@@ -897,7 +952,7 @@ CLAIMS = (
                     recursions=[new_law, powers],
                 ),
                 ByCalculation((lemma("TP.1.upper"), lemma("TP.1.lower"), lemma("TP.1.late"))),
-                worlds=(_drifting(1, power=Fraction(0)),),
+                worlds=(_drifting(1, power=Fraction(0)), _steady(1), _steady(-1)),
             ),
             Assertion(
                 "TP.1.exact",
@@ -927,7 +982,7 @@ CLAIMS = (
                 begin(absolute(E(new_path(h), gains(h)) - (first_value(new_value) - first_value(value))))
                 .then("=", absolute(remainder), lemma("TP.1.exact"))
                 .then("≤", error, lemma("TP.1.remainder")),
-                worlds=(_drifting(1, power=Fraction(0)),),
+                worlds=(_drifting(1, power=Fraction(0)), _steady(1), _steady(-1)),
             ),
             Assertion(
                 "TP.1.new",
@@ -1024,7 +1079,7 @@ CLAIMS = (
                 "TP.2.late",
                 "γᵗ · M′ ≤ e for every e > 0, as soon as t ≥ M′/(e(1 − γ))",
                 "proved",
-                statement(steepest * discount(h), "≤", error, standing=[late_slope, discounted], recursions=[powers]),
+                statement(steepest * discount(h), "≤", error, standing=[late_slope], recursions=[powers]),
                 begin(steepest * discount(h))
                 .then("≤", error * discount(h) * (1 + Length(H) * (1 - gamma)), arithmetics)
                 .then("≤", error, lemma("TP.1.power", times=error, at={h: h})),
@@ -1038,7 +1093,7 @@ CLAIMS = (
                         sign * REST,
                         "≤",
                         error,
-                        standing=[late_slope, discounted, bounded_slopes],
+                        standing=[late_slope, bounded_slopes],
                         recursions=[old_law, powers],
                     ),
                     begin(sign * REST)
@@ -1046,6 +1101,7 @@ CLAIMS = (
                     .then("=", Sum(h, old_path(h) * discount(h) * steepest), laws_sum_to_one)
                     .then("≤", Sum(h, old_path(h) * error), lemma("TP.2.late"), pointwise)
                     .then("=", error, laws_sum_to_one),
+                    worlds=(_rising(),),
                 )
                 for name, sign in (("upper", 1), ("lower", -1))
             ),
@@ -1058,11 +1114,12 @@ CLAIMS = (
                     absolute(D(FOREVER) - D(GAINED)),
                     "≤",
                     error,
-                    standing=[late_slope, discounted, at_old, advantages_at_old, bounded_slopes],
+                    standing=[late_slope, at_old, advantages_at_old, bounded_slopes],
                     recursions=[old_law, powers, moved_surrogate_sum],
                     definitions=[values_of_moving],
                 ),
                 ByCalculation((lemma("TP.2.unrolled"), lemma("TP.2.upper"), lemma("TP.2.lower"))),
+                worlds=(_rising(),),
             ),
             *(
                 assertion
@@ -1556,9 +1613,12 @@ CLAIMS = (
                 definitions=[values_of_old, advantages],
             ),
             begin(eta(new_path)).then("≥", SURROGATE - PENALTY, lemma("TP.3")).then("≥", eta(old_path), arithmetics),
-            worlds=tuple(
-                _drifting(-1, power=Fraction(1, 50), **bounds)
-                for bounds in ({}, {"α": Fraction(1, 1000)}, {"ε_A": Fraction(1, 1000)})
+            worlds=(
+                _drifting(-1, power=Fraction(1, 50)),
+                *(
+                    _drifting(-1, power=Fraction(1, 50), start=Fraction(1, 500), **{bound: Fraction(1, 1000)})
+                    for bound in ("α", "ε_A")
+                ),
             ),
         ),
         believe=(
