@@ -27,6 +27,7 @@ from derivations.checker.mutate import (
 from derivations.checker.proof import Argumentation, ByCalculation, Derivation, Lemmas, Proof, Unproved, lemma, prove
 from derivations.checker.refute import Counterexample, fails_in
 from derivations.checker.statement import Statement
+from derivations.checker.terms import Function
 from derivations.checker.worlds import World
 from derivations.ledger import Ledger
 from derivations.parallel import processes_for, spread
@@ -103,9 +104,19 @@ def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
         found.insert(0, assertion.prover)
     elif assertion.argument is not None:
         found.insert(0, partial(_as_argued, argument=assertion.argument, ledger=ledger))
+    formal = assertion.formal
+    if not isinstance(formal.relation, str) or formal.exists:
+        return found
+    itself = lemma(assertion.id)
+    if formal.relation == "=" and isinstance(assertion.argument, Derivation):
+        # What else a line of algebra makes of it.
+        found.append(partial(prove, argument=ByCalculation((itself,)), lemmas=ledger.lemma))
+    twins = _twins(formal)
+    if twins:
+        found.append(partial(prove, argument=ByCalculation((lemma(assertion.id, twins),)), lemmas=ledger.lemma))
     # From an equation nothing follows but what the rules make of it.
-    if isinstance(assertion.formal.relation, str) and assertion.formal.relation != "=" and not assertion.formal.exists:
-        found.append(partial(prove, argument=ByCalculation((lemma(assertion.id),)), lemmas=ledger.lemma))
+    if formal.relation != "=":
+        found.append(partial(prove, argument=ByCalculation((itself,)), lemmas=ledger.lemma))
         claim = ledger.lemma(assertion.id)
         found.append(partial(prove_by_comparison, claim=claim, name=assertion.id, prover=prove))
     return found
@@ -141,6 +152,16 @@ def _carried_over(given: Statement, ledger: Ledger) -> Lemmas:
         return found[identifier]
 
     return carried
+
+
+def _twins(formal: Statement) -> dict[Function, Function]:
+    """The functions that are alike in pairs, such as π and π′, each with the other: what is said of both may be turned."""
+    fixed = {r.function for r in formal.recursions} | {d.function for d in formal.definitions}
+    alike: dict[tuple[object, ...], list[Function]] = {}
+    for symbol in formal.functions if not fixed else ():
+        alike.setdefault((symbol.sorts, symbol.law, symbol.domain, symbol.positive, symbol.depends), []).append(symbol)
+    pairs = [group for group in alike.values() if len(group) == 2]
+    return {one: other for pair in pairs for one, other in (pair, pair[::-1])}
 
 
 def proposals_of(assertion: Assertion) -> list[Proposal]:

@@ -8,6 +8,7 @@ is itself proved in `calculus`. Z3 is asked for a point where the claim fails: n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -19,6 +20,7 @@ from typing import Any
 import z3
 
 from derivations.checker import reals
+from derivations.checker.errors import Undecided
 from derivations.checker.facts import Facts
 from derivations.checker.normal_form import Normaliser, Rules, is_law_over
 from derivations.checker.polynomial import (
@@ -60,19 +62,21 @@ from derivations.checker.terms import (
 )
 
 TIMEOUT_MS = 4000
+ALTOGETHER: float | None = None  # seconds that are left for all questions, where they are limited
 
 Z3 = Any  # z3 carries no types
 
 
 @contextmanager
-def patience(milliseconds: int) -> Iterator[None]:
-    """For as long as it is open, Z3 is given so much time for each question."""
-    global TIMEOUT_MS
-    before, TIMEOUT_MS = TIMEOUT_MS, milliseconds
+def patience(milliseconds: int, altogether: int | None = None) -> Iterator[None]:
+    """For as long as it is open, Z3 is given so much time for each question, and no question is asked after all of it."""
+    global TIMEOUT_MS, ALTOGETHER
+    before = TIMEOUT_MS, ALTOGETHER
+    TIMEOUT_MS, ALTOGETHER = milliseconds, None if altogether is None else altogether / 1000
     try:
         yield
     finally:
-        TIMEOUT_MS = before
+        TIMEOUT_MS, ALTOGETHER = before
 
 
 # An interrupt is the caller's: left to Z3 it would end one question and be forgotten.
@@ -353,13 +357,21 @@ def _decide(
     guards: frozenset[Apply],
     present: frozenset[Index],
 ) -> bool:
+    global ALTOGETHER
+    if ALTOGETHER is not None and ALTOGETHER <= 0:
+        # Not an answer, which would be remembered: there was no time for the question.
+        raise Undecided("there was no time left to decide it")
+    started = time.perf_counter()
     encoding = Encoding(Normaliser(facts, rules), guards)
     goal = encoding.relation(polynomial, relation)
     known = [condition for hypothesis in hypotheses for condition in _instances(hypothesis, encoding, present)]
     solver = z3.Solver()
     solver.set("timeout", TIMEOUT_MS)
     solver.add(*encoding.facts, *known, z3.Not(goal))
-    return solver.check() == z3.unsat
+    answer = solver.check() == z3.unsat
+    if ALTOGETHER is not None:
+        ALTOGETHER -= time.perf_counter() - started
+    return answer
 
 
 def _instances(hypothesis: Hypothesis, encoding: Encoding, present: frozenset[Index]) -> Iterator[Z3]:

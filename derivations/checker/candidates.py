@@ -267,7 +267,7 @@ def build(
             if moving in tables and still in tables:
                 _move_to_point(tables[moving], tables[still], moving)
     for solution in question.solved:
-        if solution is not None and not _solve(solution, tables, world):
+        if solution is not None and not solve(solution, tables, world):
             return None
     return world
 
@@ -286,7 +286,7 @@ def _move_to_point(
             moving[key] = (still[key][0], *tail)
 
 
-def _solve(
+def solve(
     solution: tuple[Apply, Hypothesis], tables: dict[Function, dict[tuple[Element, ...], Jet]], world: World
 ) -> bool:
     """Gives a function the values, or the slopes, that a hypothesis states; False where that cannot be."""

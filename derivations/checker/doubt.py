@@ -20,11 +20,14 @@ from derivations.checker.reals import Real
 from derivations.checker.refute import Counterexample, Effort, Found, draw_options, places_of
 from derivations.checker.statement import Statement
 from derivations.checker.terms import Domain
+from derivations.checker.tight import Balance, Edge, balances_of, edges_of, fitted
 from derivations.checker.worlds import Undefined, Undetermined, World, free_assignments, in_domain
 
 PLACES = 30
-IN_ORDER = 8  # at each place
-IN_VAIN = 8  # worlds in which something assumed does not hold, for each that is asked for
+IN_ORDER = 3  # at each place
+IN_VAIN = 3  # worlds in which something assumed does not hold, for each that is asked for
+AT_THE_EDGE, BALANCED = 150, 400  # worlds that are made to have what is assumed, by inequalities and by equations
+SELDOM = 4  # of so many worlds less than one has what is assumed: rather those that are made to have it
 SCALES = (*map(Fraction, (1, 1, 1, 10, 100)), Fraction(1, 10), Fraction(1, 100))
 MEET = ("≠", "<", ">")
 LARGEST = 10**6
@@ -59,16 +62,27 @@ def _look(
             if found is not None or question.admitted >= worlds:
                 return found
     meet = question.statement.relation in MEET and not question.statement.exists
+    edges, balances = edges_of(question), balances_of(question)
+    # A bound keeps the worlds that are drawn now and then; an equation, never.
+    left = BALANCED if balances else AT_THE_EDGE
+    kept = [0, 0]  # of the worlds as drawn: how many there were, and in how many what is assumed holds
     for number in range(IN_VAIN * worlds):
         sizes, parts = places[int(draw.random() ** 4 * len(places))]
-        if question.admitted >= worlds or any(not slot.options for slot in parts):
+        if question.admitted >= worlds:
+            break
+        if any(not slot.options for slot in parts):
             continue
         chosen = _wide(question, parts, draw) if number % 3 == 2 else draw_options(parts, draw, lively=number % 3 == 0)
         before = question.admitted
-        found = _attempt(question, sizes, chosen)
-        if found is None and meet and question.admitted > before:
-            solved = _meeting(question, sizes, chosen, draw)
-            found = None if solved is None else _attempt(question, sizes, solved)
+        if left and (edges or balances) and number % 8 >= (4 if SELDOM * kept[1] >= kept[0] else 1):
+            left -= 1
+            found = _at_the_edge(question, sizes, chosen, balances, edges, draw)
+        else:
+            found = _attempt(question, sizes, chosen)
+            kept = [kept[0] + 1, kept[1] + question.admitted - before]
+            if found is None and meet and question.admitted > before:
+                solved = _meeting(question, sizes, chosen, draw)
+                found = None if solved is None else _attempt(question, sizes, solved)
         if found is not None:
             return found
     return None
@@ -78,6 +92,34 @@ def _attempt(question: Question, sizes: Sizes, chosen: Sequence[tuple[Slot, Opti
     world = build(question, *sizes, chosen)
     failing = None if world is None else question.counterexample(world)
     return None if failing is None else Found(failing, *sizes, tuple(chosen))
+
+
+def _at_the_edge(
+    question: Question,
+    sizes: Sizes,
+    chosen: Sequence[tuple[Slot, Option]],
+    balances: Sequence[Balance],
+    edges: Sequence[Edge],
+    draw: random.Random,
+) -> Found | None:
+    """A failing world among those in which what is assumed leaves no room to spare."""
+    world = build(question, *sizes, chosen)
+    tight = None if world is None else fitted(question, world, balances, edges, draw)
+    failing = None if tight is None else question.counterexample(tight)
+    return None if failing is None else Found(failing, *sizes, _as_chosen(failing, chosen))
+
+
+def _as_chosen(world: World, chosen: Sequence[tuple[Slot, Option]]) -> tuple[tuple[Slot, Option], ...]:
+    """The choices that would have made a world: what was scaled is told by its tables."""
+    return tuple(
+        (
+            slot,
+            option_of(
+                [world.tables[slot.symbol][key][: len(jet)] for key, jet in zip(slot.keys, option.entries, strict=True)]
+            ),
+        )
+        for slot, option in chosen
+    )
 
 
 # --- numbers that no list holds -------------------------------------------------------------------------------------

@@ -311,7 +311,8 @@ def _swapped(node: Term, first: Function, second: Function) -> Term:
 WORLDS = 1000
 QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
 
-PATIENCE, LITTLE_PATIENCE = 1000, 300  # milliseconds
+PATIENCE, LITTLE_PATIENCE = (1000, 2000), (300, 500)  # milliseconds: for one question, and for all
+UNPROVED = 600  # worlds are enough for what is not proved: nothing is claimed of it
 
 Prover = Callable[[Statement], Proof]
 Proposal = Callable[[Statement], Counterexample | None]
@@ -342,7 +343,7 @@ def attack(
     shown = _without_limit(given)
     found, looked = _proposed(given, proposals) or refute(shown, QUICK), 0
     # What is false is proved by a fault, at once or never: a fault does not need time.
-    with patience(PATIENCE if found is None else LITTLE_PATIENCE):
+    with patience(*(PATIENCE if found is None else LITTLE_PATIENCE)):
         proof, reason = _proof(given, provers)
     if found is None:
         doubted = doubt(shown, worlds)
@@ -392,7 +393,7 @@ def _attack_on_existence(mutant: Mutant, provers: Sequence[Prover], worlds: int)
     given = mutant.statement
     assert isinstance(given.relation, str)
     found = refute(given, QUICK) or doubt(given, worlds).found
-    with patience(PATIENCE):
+    with patience(*PATIENCE):
         contrary, reason = _proof(replace(given, relation=NEGATION[given.relation], exists=False), provers)
     if found is not None:
         example = Proof((), "example")

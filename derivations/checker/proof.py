@@ -48,6 +48,7 @@ from derivations.checker.terms import (
     Scalar,
     Size,
     Term,
+    bound_here,
     children,
     depends_on_theta,
     differentiate,
@@ -755,6 +756,7 @@ def _open_history(assumption: Assumption) -> bool:
     free = {i for t in assumption.terms for i in free_indices(t)} - set(assumption.for_all)
     inside = [node for t in assumption.terms for node in subterms(t)]
     of_one_length = any(isinstance(node, (Length, Size)) and node.sort.is_history for node in inside)
+    of_one_length = of_one_length or any(i.sort.is_history for node in inside for i in bound_here(node))
     return of_one_length or any(i.sort.is_history for i in free)
 
 

@@ -23,6 +23,7 @@ from derivations.checker.terms import (
     Path,
     Sort,
     Term,
+    bound_indices,
     children,
     free_indices,
     functions,
@@ -196,19 +197,21 @@ def _depth(term: Term) -> int:
 
 
 def _assumption_holds(assumption: Assumption, world: World) -> bool:
-    """Whether an assumption certainly holds in a world; on histories, at every length."""
+    """Whether an assumption certainly holds in a world; for all histories, at every length."""
     if not isinstance(assumption, Hypothesis):
         return True
     worlds = [world]
-    for sort in _histories_of(assumption):
+    for sort in histories_of(assumption):
         worlds = [w.at_length(sort, k) for w in worlds for k in range(w.lengths[sort] + 1)]
     return all(_holds_here(assumption, w) for w in worlds)
 
 
 @lru_cache(maxsize=1_000)
-def _histories_of(assumption: Hypothesis) -> frozenset[Sort]:
-    """The sorts of histories that an assumption speaks of."""
-    return frozenset(s for t in assumption.terms for f in functions(t) for s in f.sorts if s.is_history)
+def histories_of(assumption: Hypothesis) -> frozenset[Sort]:
+    """The sorts of histories of which each is spoken of; what only sums over them is about those of one length."""
+    inside = {s for t in assumption.terms for f in functions(t) for s in f.sorts if s.is_history}
+    summed = {i.sort for t in assumption.terms for i in bound_indices(t)} - {i.sort for i in assumption.for_all}
+    return frozenset(inside - summed)
 
 
 def _holds_here(assumption: Hypothesis, world: World) -> bool:

@@ -204,11 +204,13 @@ def _validate(symbol: Function, entries: Table, where: World) -> None:
             place = "" if not at else " at " + ", ".join(map(str, at))
             raise BadInput(f"world: {symbol.name}{place} is {reals.show(jet[0])}; expected a value in {symbol.domain}")
     if symbol.law:
-        sums: dict[tuple[Element, ...], list[Real]] = {}
+        # A law over histories is one at each length.
+        sums: dict[tuple[tuple[Element, ...], tuple[int, ...]], list[Real]] = {}
         for at, jet in entries.items():
-            kept = sums.setdefault(at[symbol.law :], [reals.ZERO] * len(jet))
-            sums[at[symbol.law :]] = [reals.add(x, y) for x, y in zip(kept, jet, strict=True)]
-        for given, columns in sums.items():
+            key = at[symbol.law :], tuple(len(e) for e in at[: symbol.law] if isinstance(e, tuple))
+            kept = sums.setdefault(key, [reals.ZERO] * len(jet))
+            sums[key] = [reals.add(x, y) for x, y in zip(kept, jet, strict=True)]
+        for (given, _), columns in sums.items():
             place = "" if not given else " given " + ", ".join(map(str, given))
             if reals.compare(columns[0], reals.ONE) != 0:
                 raise BadInput(f"world: {symbol.name}{place} sums to {reals.show(columns[0])}; expected 1")

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import product
+from math import prod
 
 from derivations.checker.calculus import convex_in
 from derivations.checker.proof import (
@@ -20,6 +22,7 @@ from derivations.checker.proof import (
     algebra,
     arithmetics,
     begin,
+    differentiation,
     hypothesis,
     laws_sum_to_one,
     lemma,
@@ -169,6 +172,46 @@ unweighted_sum = recursion(
     step=lambda h, s, a: unweighted(h) + Sum(b, moving(b, h, s) * advantage(h, s, b)),
 )
 
+moving_value = function("V_θ", H, S, depends=True)
+values_of_moving = bellman(moving_value, moving)
+advantages_at_old = assume(
+    "A is the advantage at θ_old",
+    advantage(h, s, a),
+    "=",
+    action_value(moving_value, a) - moving_value(h, s),
+    for_all=[h, s, a],
+)
+steepest, steep = parameter("M′", NONNEGATIVE), parameter("Z", NONNEGATIVE)
+largest_reward = parameter("R", NONNEGATIVE)
+bounded_slopes = assume("∣∇V_θ∣ ≤ M′", absolute(D(moving_value(h, s))), "≤", steepest, for_all=[h, s])
+late_slope = assume("t ≥ M′/(e(1 − γ))", Length(H) * (1 - gamma) * error, "≥", steepest)
+FOREVER = first_value(moving_value)
+REST = E(old_path(h), discount(h) * Sum(s, dynamics(s, h) * D(moving_value(h, s))))
+GAINED = E(old_path(h), gaining_moved(h))
+LARGEST_VALUE = largest_reward / (1 - gamma)
+bounded_rewards = assume("∣r∣ ≤ R", absolute(reward(h, s, a)), "≤", largest_reward, for_all=[h, s, a])
+LATER = Path(H, h, (s, a))
+bounded_later = assume(
+    "∣V_θ∣ ≤ R/(1 − γ) a step later",
+    absolute(moving_value(LATER, following)),
+    "≤",
+    LARGEST_VALUE,
+    for_all=[h, s, a, following],
+)
+bounded_policy = assume("Σ∣∇π_θ∣ ≤ Z", Sum(b, absolute(D(moving(b, h, s)))), "≤", steep, for_all=[h, s])
+LARGEST_SLOPE = steep * largest_reward / (1 - gamma) ** 2
+bounded_slopes_later = assume(
+    "∣∇V_θ∣ ≤ ZR/(1 − γ)² a step later",
+    absolute(D(moving_value(LATER, following))),
+    "≤",
+    LARGEST_SLOPE,
+    for_all=[h, s, a, following],
+)
+NEXT = dynamics(following, Path(H, h, (s, b)))
+LATER_VALUE = reward(h, s, b) + gamma * moving_value(Path(H, h, (s, b)), following)
+LATER_SLOPE = D(moving_value(Path(H, h, (s, b)), following))
+ONE_STEP = Sum(b, moving(b, h, s) * action_value(moving_value, b))
+
 
 def two_steps(*, states: int, actions: int) -> list[tuple[int, ...]]:
     """The histories of at most two steps."""
@@ -247,6 +290,127 @@ CORE = (*WALK, delay_sum, surrogate_sum)
 WHOLE = (*CORE, return_sum, gain_sum)
 PENALTY = 4 * epsilon * gamma / (1 - gamma) ** 2 * alpha**2
 LOWER = SURROGATE - PENALTY
+
+
+def _drifting(
+    sign: int, *, power: Fraction = Fraction(9, 10), start: Fraction = Fraction(1, 2), **bounds: Fraction | int
+) -> World:
+    """Three steps, π even, π′ = (⅜, ⅝), ±`start` at first: then, times the sign, what was chosen more often pays.
+
+    So that the change of the law of states brings, or costs, what TP.3 allows, but for a factor. V = 0.
+    """
+    paths = [h for length in range(4) for h in _words(length)]
+    half, less = Fraction(1, 2), Fraction(3, 8)
+    arms = [(arm, h, 0) for h in paths for arm in (0, 1)]
+    before, after = ({at: half + (2 * at[0] - 1) * shift for at in arms} for shift in (Fraction(0), half - less))
+
+    def pays(h: tuple[int, ...]) -> Fraction:
+        balance = 2 * sum(h[1::2]) - len(h) // 2
+        return Fraction(sign * ((balance > 0) - (balance < 0))) if h else start
+
+    gains = {(h, 0, arm): (2 * arm - 1) * pays(h) for arm, h, _ in arms}
+    chances = {h: prod((1 - less if arm else less for arm in h[1::2]), start=Fraction(1)) for h in paths}
+    least = {"α": Fraction(9, 50), "ε_A": 1, "M": 3, "δ_KL": Fraction(1, 20), **bounds}
+    return world(
+        {S: 1, A: 2},
+        {
+            gamma: power,
+            alpha: least["α"],
+            epsilon: least["ε_A"],
+            largest: least["M"],
+            error: 2 * least["M"] / (3 * (1 - power)),
+            delta: least["δ_KL"],
+            dynamics: {(0, h): 1 for h in paths},
+            old: before,
+            new: after,
+            old_path: {(h,): half ** (len(h) // 2) for h in paths},
+            new_path: {(h,): chance for h, chance in chances.items()},
+            discount: {(h,): power ** (len(h) // 2) for h in paths},
+            steps: {(h,): len(h) // 2 for h in paths},
+            reward: gains,
+            advantage: gains,
+            value: {(h, 0): 0 for h in paths},
+            new_value: {(h, 0): 0 for h in paths},
+        },
+        lengths={H: 3},
+    )
+
+
+def _words(length: int) -> list[tuple[int, ...]]:
+    """The histories of so many steps: one state, two actions."""
+    return [tuple(x for arm in arms for x in (0, arm)) for arms in product((0, 1), repeat=length)]
+
+
+def _drifts(sign: int) -> tuple[World, ...]:
+    """With what bounds the policies and the advantages, and where one of the two does not."""
+    tiny = Fraction(1, 1000)
+    return (
+        _drifting(sign),
+        _drifting(sign, power=Fraction(1, 50)),
+        _drifting(sign, **{"α": tiny, "δ_KL": tiny}),
+        _drifting(sign, **{"ε_A": tiny}),
+    )
+
+
+def _rising() -> World:
+    """Three steps, γ = 0, towards the arm that pays 1 from the one that pays nothing, after every history."""
+    paths = [h for length in range(5) for h in _words(length)]
+    half = Fraction(1, 2)
+    arms = [(arm, h, 0) for h in paths for arm in (0, 1)]
+    even, turn = {at: half for at in arms}, {at: 2 * at[0] - 1 for at in arms}
+    states = [(h, 0) for h in paths]
+    return world(
+        {S: 1, A: 2},
+        {
+            gamma: 0,
+            error: Fraction(1, 3),
+            steepest: 1,
+            dynamics: {(0, h): 1 for h in paths},
+            old: even,
+            moving: even,
+            old_path: {(h,): half ** (len(h) // 2) for h in paths},
+            discount: {(h,): int(not h) for h in paths},
+            reward: {(h, 0, arm): arm for arm, h, _ in arms},
+            advantage: {(h, 0, arm): arm - half for arm, h, _ in arms},
+            moving_value: {at: half for at in states},
+        },
+        lengths={H: 3},
+        slopes={moving: turn, moving_value: {at: 1 for at in states}},
+    )
+
+
+def _steady(pay: int) -> World:
+    """Three steps, γ = 0, always the same reward."""
+    paths = [h for length in range(5) for h in _words(length)]
+    arms = [(arm, h, 0) for h in paths for arm in (0, 1)]
+    numbers = {gamma: 0, largest: 1, error: Fraction(2, 3)}
+    return world(
+        {S: 1, A: 2},
+        {
+            **numbers,
+            dynamics: {(0, h): 1 for h in paths},
+            old: {at: Fraction(1, 2) for at in arms},
+            new: {at: Fraction(1 + at[0], 3) for at in arms},
+            reward: {(h, 0, arm): pay for arm, h, _ in arms},
+            value: {(h, 0): pay for h in paths},
+            new_value: {(h, 0): pay for h in paths},
+            advantage: {(h, 0, arm): 0 for arm, h, _ in arms},
+        },
+        lengths={H: 3},
+    )
+
+
+def _unit_roots() -> tuple[World, ...]:
+    """Laws whose probabilities are squares of rationals."""
+    pairs = (
+        ([Fraction(3, 5), Fraction(4, 5)], [Fraction(4, 5), Fraction(3, 5)]),
+        ([Fraction(5, 13), Fraction(12, 13)], [Fraction(4, 5), Fraction(3, 5)]),
+        ([Fraction(1, 3), Fraction(2, 3), Fraction(2, 3)], [Fraction(2, 3), Fraction(2, 3), Fraction(1, 3)]),
+        ([Fraction(1, 9), Fraction(4, 9), Fraction(8, 9)], [Fraction(2, 7), Fraction(3, 7), Fraction(6, 7)]),
+    )
+    return tuple(
+        world({A: len(x)}, {u: x, v: y, first: [p**2 for p in x], second: [p**2 for p in y]}) for x, y in pairs
+    )
 
 
 def surrogate_bound(sign: int) -> Derivation:
@@ -532,6 +696,27 @@ def _one_parameter(*, step: int = 1, slope: int = 1, bound: int = 1) -> World:
     )
 
 
+def _two_parameters(*, short: int = 1) -> World:
+    """F = ((1, 1), (1, 2)), g = (1, 3), F⁻¹g = (−1, 2); d* = 2F⁻¹g is `short` times d."""
+    best = [-2, 4]
+    vectors = {gradient: [1, 3], solution: [-1, 2], other_solution: [-1, 2], x: [2, 5], y: [-3, 7]}
+    numbers = {length: 2, strength: Fraction(1, 2), delta: 10, real_delta: 10, free_scale: 3}
+    return world(
+        {C: 2, X: 2},
+        {
+            outcome: [Fraction(1, 2)] * 2,
+            score: [[1, 0], [1, 2]],
+            inverse: [[2, -1], [-1, 1]],
+            direction: [Fraction(part, short) for part in best],
+            **vectors,
+            **numbers,
+        },
+        indices={m: 0, n: 1},
+    )
+
+
+PARAMETERS = (_one_parameter(), _two_parameters(), _two_parameters(short=2))
+
 # --- TP.10: conjugate gradients -------------------------------------------------------------------------------------
 
 M = Sort("M")
@@ -767,6 +952,7 @@ CLAIMS = (
                     recursions=[new_law, powers],
                 ),
                 ByCalculation((lemma("TP.1.upper"), lemma("TP.1.lower"), lemma("TP.1.late"))),
+                worlds=(_drifting(1, power=Fraction(0)), _steady(1), _steady(-1)),
             ),
             Assertion(
                 "TP.1.exact",
@@ -796,6 +982,7 @@ CLAIMS = (
                 begin(absolute(E(new_path(h), gains(h)) - (first_value(new_value) - first_value(value))))
                 .then("=", absolute(remainder), lemma("TP.1.exact"))
                 .then("≤", error, lemma("TP.1.remainder")),
+                worlds=(_drifting(1, power=Fraction(0)), _steady(1), _steady(-1)),
             ),
             Assertion(
                 "TP.1.new",
@@ -818,7 +1005,10 @@ CLAIMS = (
         quote="only a valid approximation … within a local neighborhood",
         reading=(
             "L(π_θ) = η(π) + E_π[Σ γᵏ Σ_b π_θ(b∣·)A(·, b)], states from π, actions from π_θ. At θ_old, where π_θ = π, it has "
-            "the derivative of η(π_θ) in every direction, for every horizon; TP.2.value adds the value."
+            "the derivative of η(π_θ) in every direction, for every horizon; TP.2.value adds the value. TP.2.infinite is the "
+            "infinite horizon: V_θ solves Bellman's equation for π_θ, its values and slopes are bounded. The bounds are "
+            "R/(1 − γ) and ZR/(1 − γ)² for ∣r∣ ≤ R and Σ∣∇π_θ∣ ≤ Z: what keeps them a step later keeps them now "
+            "(TP.2.values, TP.2.slopes), so every V_θ that ends does, and with it the limit."
         ),
         main=Assertion(
             "TP.2",
@@ -872,6 +1062,135 @@ CLAIMS = (
                 ByCalculation((lemma("TP.2.path"), lemma("TP.2.zero"))),
             ),
             Assertion(
+                "TP.2.unrolled",
+                "t steps of ∇V_θ: ∇Σ_s ρ(s)V_θ(s) is the surrogate's derivative over t steps and E_π[γᵗ ∇V_θ]",
+                "proved",
+                statement(
+                    D(FOREVER),
+                    "=",
+                    D(GAINED) + REST,
+                    standing=[at_old, advantages_at_old],
+                    recursions=[old_law, powers, moved_surrogate_sum],
+                    definitions=[values_of_moving],
+                ),
+                ByInduction(),
+            ),
+            Assertion(
+                "TP.2.late",
+                "γᵗ · M′ ≤ e for every e > 0, as soon as t ≥ M′/(e(1 − γ))",
+                "proved",
+                statement(steepest * discount(h), "≤", error, standing=[late_slope], recursions=[powers]),
+                begin(steepest * discount(h))
+                .then("≤", error * discount(h) * (1 + Length(H) * (1 - gamma)), arithmetics)
+                .then("≤", error, lemma("TP.1.power", times=error, at={h: h})),
+            ),
+            *(
+                Assertion(
+                    f"TP.2.{name}",
+                    f"so what is left after t steps is at {'most ' if sign > 0 else 'least −'}e",
+                    "proved",
+                    statement(
+                        sign * REST,
+                        "≤",
+                        error,
+                        standing=[late_slope, bounded_slopes],
+                        recursions=[old_law, powers],
+                    ),
+                    begin(sign * REST)
+                    .then("≤", total(h, s, of=old_path(h) * discount(h) * dynamics(s, h) * steepest), pointwise)
+                    .then("=", Sum(h, old_path(h) * discount(h) * steepest), laws_sum_to_one)
+                    .then("≤", Sum(h, old_path(h) * error), lemma("TP.2.late"), pointwise)
+                    .then("=", error, laws_sum_to_one),
+                    worlds=(_rising(),),
+                )
+                for name, sign in (("upper", 1), ("lower", -1))
+            ),
+            Assertion(
+                "TP.2.infinite",
+                "over an infinite horizon: the derivative of the surrogate's t steps is within e of ∇η from some t on, "
+                "for every e > 0: in the limit they are equal",
+                "proved",
+                statement(
+                    absolute(D(FOREVER) - D(GAINED)),
+                    "≤",
+                    error,
+                    standing=[late_slope, at_old, advantages_at_old, bounded_slopes],
+                    recursions=[old_law, powers, moved_surrogate_sum],
+                    definitions=[values_of_moving],
+                ),
+                ByCalculation((lemma("TP.2.unrolled"), lemma("TP.2.upper"), lemma("TP.2.lower"))),
+                worlds=(_rising(),),
+            ),
+            *(
+                assertion
+                for name, sign, side in (("most", 1, "most "), ("least", -1, "least −"))
+                for assertion in (
+                    Assertion(
+                        f"TP.2.values_{name}",
+                        f"bounded rewards bound the values: at {side}R/(1 − γ) now, if it is so a step later",
+                        "proved",
+                        statement(
+                            sign * ONE_STEP,
+                            "≤",
+                            LARGEST_VALUE,
+                            standing=[discounted, bounded_rewards, bounded_later],
+                        ),
+                        begin(sign * ONE_STEP)
+                        .then("=", sign * total(b, following, of=moving(b, h, s) * NEXT * LATER_VALUE), laws_sum_to_one)
+                        .then("≤", total(b, following, of=moving(b, h, s) * NEXT * LARGEST_VALUE), pointwise)
+                        .then("=", LARGEST_VALUE, laws_sum_to_one),
+                    ),
+                    Assertion(
+                        f"TP.2.slopes_{name}",
+                        f"and their slopes: at {side}ZR/(1 − γ)² now, if it is so a step later",
+                        "proved",
+                        statement(
+                            sign * D(ONE_STEP),
+                            "≤",
+                            LARGEST_SLOPE,
+                            standing=[
+                                discounted,
+                                bounded_rewards,
+                                bounded_later,
+                                bounded_policy,
+                                bounded_slopes_later,
+                            ],
+                        ),
+                        begin(sign * D(ONE_STEP))
+                        .then(
+                            "=",
+                            sign
+                            * total(
+                                b,
+                                following,
+                                of=NEXT * (D(moving(b, h, s)) * LATER_VALUE + moving(b, h, s) * gamma * LATER_SLOPE),
+                            ),
+                            laws_sum_to_one,
+                            differentiation,
+                        )
+                        .then(
+                            "≤",
+                            total(
+                                b,
+                                following,
+                                of=NEXT
+                                * (
+                                    absolute(D(moving(b, h, s))) * LARGEST_VALUE
+                                    + moving(b, h, s) * gamma * LARGEST_SLOPE
+                                ),
+                            ),
+                            pointwise,
+                        )
+                        .then(
+                            "=",
+                            Sum(b, absolute(D(moving(b, h, s)))) * LARGEST_VALUE + gamma * LARGEST_SLOPE,
+                            laws_sum_to_one,
+                        )
+                        .then("≤", LARGEST_SLOPE, arithmetics),
+                    ),
+                )
+            ),
+            Assertion(
                 "TP.2.printed",
                 "as printed in VI.III, without γᵗ, it has that gradient up to a factor: what raises it does not lower η",
                 "refuted",
@@ -909,6 +1228,7 @@ CLAIMS = (
                 definitions=[values_of_old, advantages],
             ),
             surrogate_bound(-1),
+            worlds=_drifts(-1),
         ),
         parts=(
             Assertion(
@@ -942,6 +1262,7 @@ CLAIMS = (
                 .then("=", Sum(a, 2 * first(a) - 2 * u(a) * v(a)), hypothesis("q = u²"))
                 .then("=", Sum(a, first(a) + second(a) - 2 * u(a) * v(a)), laws_sum_to_one)
                 .then("=", HELLINGER, hypothesis("q = u²"), hypothesis("q′ = v²")),
+                worlds=_unit_roots(),
             ),
             Assertion(
                 "TP.3.plus",
@@ -949,6 +1270,7 @@ CLAIMS = (
                 "proved",
                 statement(ROOT_SUM, "=", 2 + 2 * OVERLAP, standing=ROOTS),
                 root_sum(1),
+                worlds=_unit_roots(),
             ),
             Assertion(
                 "TP.3.minus",
@@ -956,6 +1278,7 @@ CLAIMS = (
                 "proved",
                 statement(HELLINGER, "=", 2 - 2 * OVERLAP, standing=ROOTS),
                 root_sum(-1),
+                worlds=_unit_roots(),
             ),
             Assertion(
                 "TP.3.factors",
@@ -963,6 +1286,7 @@ CLAIMS = (
                 "proved",
                 statement(DISTANCE, "=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), standing=ROOTS),
                 begin(DISTANCE).then("=", Sum(a, absolute(u(a) - v(a)) * (u(a) + v(a))), pointwise),
+                worlds=_unit_roots(),
             ),
             Assertion(
                 "TP.3.squares",
@@ -984,6 +1308,7 @@ CLAIMS = (
                     lemma("TP.3.schwarz", {f: lambda i: absolute(u(i) - v(i)), g: lambda i: u(i) + v(i)}),
                 )
                 .then("=", HELLINGER * ROOT_SUM, lemma("TP.3.squares")),
+                worlds=_unit_roots(),
             ),
             Assertion(
                 "TP.3.rooted",
@@ -996,6 +1321,7 @@ CLAIMS = (
                 .then("≤", 2 - 2 * OVERLAP, arithmetics)
                 .then("=", HELLINGER, lemma("TP.3.minus"))
                 .then("≤", DIVERGENCE, lemma("TP.3.hellinger")),
+                worlds=_unit_roots(),
             ),
             Assertion(
                 "TP.3.variation",
@@ -1016,6 +1342,7 @@ CLAIMS = (
                 ByCalculation(
                     (lemma("TP.3.variation", {first: lambda i: old(i, h, s), second: lambda i: new(i, h, s)}),)
                 ),
+                worlds=_drifts(1),
             ),
             Assertion(
                 "TP.3.split",
@@ -1041,6 +1368,7 @@ CLAIMS = (
                     pointwise,
                 )
                 .then("=", path_distance + 2 * alpha * E(old_path(h), discount(h)), laws_sum_to_one),
+                worlds=_drifts(1),
             ),
             Assertion(
                 "TP.3.distance",
@@ -1048,6 +1376,7 @@ CLAIMS = (
                 "proved",
                 statement(path_distance, "≤", 2 * alpha * MEAN_STEPS, standing=[within], recursions=WALK),
                 ByInduction((lemma("TP.3.split"),)),
+                worlds=_drifts(1),
             ),
             *(
                 Assertion(
@@ -1058,6 +1387,7 @@ CLAIMS = (
                     begin(sign * SHIFT)
                     .then("≤", step_distance * epsilon, pointwise)
                     .then("≤", 2 * alpha * epsilon, lemma("TP.3.near", times=epsilon, at={h: h, s: s})),
+                    worlds=_drifts(sign),
                 )
                 for name, sign in (("gain", 1), ("loss", -1))
             ),
@@ -1067,6 +1397,7 @@ CLAIMS = (
                 "proved",
                 statement(absolute(SHIFT), "≤", 2 * alpha * epsilon, standing=[within, bounded]),
                 ByCalculation((lemma("TP.3.gain", at={h: h, s: s}), lemma("TP.3.loss", at={h: h, s: s}))),
+                worlds=_drifts(1),
             ),
             *(
                 assertion
@@ -1090,6 +1421,7 @@ CLAIMS = (
                             pointwise,
                         )
                         .then("=", 2 * alpha * epsilon * path_distance, laws_sum_to_one),
+                        worlds=_drifts(sign),
                     ),
                     Assertion(
                         f"TP.3.{name}_step",
@@ -1109,6 +1441,7 @@ CLAIMS = (
                             4 * alpha**2 * epsilon * MEAN_STEPS,
                             lemma("TP.3.distance", times=2 * alpha * epsilon),
                         ),
+                        worlds=_drifts(sign),
                     ),
                     Assertion(
                         f"TP.3.{name}",
@@ -1123,6 +1456,7 @@ CLAIMS = (
                             definitions=[values_of_old, advantages],
                         ),
                         ByInduction((lemma(f"TP.3.{name}_step"),)),
+                        worlds=_drifts(sign),
                     ),
                 )
             ),
@@ -1191,6 +1525,7 @@ CLAIMS = (
                     definitions=[values_of_old, advantages],
                 ),
                 surrogate_bound(1),
+                worlds=_drifts(1),
             ),
             *(
                 Assertion(
@@ -1214,6 +1549,7 @@ CLAIMS = (
                         first_value(value) + E(old_path(h), gaining(h)) + sign * (PENALTY + error),
                         lemma("TP.1.value"),
                     ),
+                    worlds=(*_drifts(sign), _drifting(sign, power=Fraction(0))),
                 )
                 for name, words, sign, comparison, finite in (
                     ("infinite", "the bound holds", -1, "≥", "TP.3"),
@@ -1277,6 +1613,13 @@ CLAIMS = (
                 definitions=[values_of_old, advantages],
             ),
             begin(eta(new_path)).then("≥", SURROGATE - PENALTY, lemma("TP.3")).then("≥", eta(old_path), arithmetics),
+            worlds=(
+                _drifting(-1, power=Fraction(1, 50)),
+                *(
+                    _drifting(-1, power=Fraction(1, 50), start=Fraction(1, 500), **{bound: Fraction(1, 1000)})
+                    for bound in ("α", "ε_A")
+                ),
+            ),
         ),
         believe=(
             "A small divergence bounds how much can be lost. What never loses is to maximise the surrogate less the "
@@ -1418,7 +1761,7 @@ CLAIMS = (
                 standing=[feasible, is_natural_length],
             ),
             ByCalculation((lemma("TP.7.any", {solution: lambda c: natural(c)}),)),
-            worlds=(_one_parameter(),),
+            worlds=PARAMETERS,
         ),
         parts=(
             Assertion(
@@ -1463,7 +1806,7 @@ CLAIMS = (
                     0,
                     lemma("TP.7.square", {x: direction, y: lambda c: free_scale * inverse(c, n)}),
                 ),
-                worlds=(_one_parameter(),),
+                worlds=PARAMETERS,
             ),
             Assertion(
                 "TP.7.axis",
@@ -1503,7 +1846,7 @@ CLAIMS = (
                         ),
                     )
                 ),
-                worlds=(_one_parameter(step=0),),
+                worlds=(_one_parameter(step=0), *PARAMETERS),
             ),
             Assertion(
                 "TP.7.root",
@@ -1531,7 +1874,7 @@ CLAIMS = (
                         ),
                     )
                 ),
-                worlds=(_one_parameter(), _one_parameter(slope=0), _one_parameter(bound=-1)),
+                worlds=(_one_parameter(slope=0), _one_parameter(bound=-1), *PARAMETERS),
             ),
             Assertion(
                 "TP.7.unique",
@@ -1547,7 +1890,7 @@ CLAIMS = (
                 ByCalculation(
                     (lemma("TP.7.definite", {direction: lambda c: direction(c) - length * natural(c)}, at={n: n}),)
                 ),
-                worlds=(_one_parameter(),),
+                worlds=PARAMETERS,
             ),
             Assertion(
                 "TP.7.many",
@@ -1613,7 +1956,7 @@ CLAIMS = (
                 "proved",
                 statement(penalised(direction), "≤", NATURAL_SQUARE / (2 * strength), standing=[inverted]),
                 ByCalculation((lemma("TP.8", {solution: lambda c: natural(c)}),)),
-                worlds=(_one_parameter(),),
+                worlds=PARAMETERS,
             ),
             Assertion(
                 "TP.8.attained",
@@ -1639,7 +1982,7 @@ CLAIMS = (
                 ByCalculation(
                     (lemma("TP.7.definite", {direction: lambda c: direction(c) - natural(c) / strength}, at={n: n}),)
                 ),
-                worlds=(_one_parameter(),),
+                worlds=PARAMETERS,
             ),
             Assertion(
                 "TP.8.same",
@@ -1647,7 +1990,7 @@ CLAIMS = (
                 "proved",
                 statement(1 / strength, "=", length, standing=[is_length, matches]),
                 begin(1 / strength).then("=", length, arithmetics),
-                worlds=(_one_parameter(),),
+                worlds=PARAMETERS,
             ),
             Assertion(
                 "TP.8.one",
@@ -1663,7 +2006,7 @@ CLAIMS = (
                         assume("v ≠ 0", solution(n), "≠", 0),
                     ],
                 ),
-                worlds=(_one_parameter(),),
+                worlds=PARAMETERS,
             ),
         ),
     ),
@@ -1915,6 +2258,7 @@ CLAIMS = (
             begin(eta(new_path))
             .then("≥", SURROGATE - PENALTY, lemma("TP.3"))
             .then("≥", SURROGATE - 4 * epsilon * gamma / (1 - gamma) ** 2 * delta, arithmetics),
+            worlds=_drifts(-1),
         ),
         believe="A state that π rarely visits may be visited by π′: the bound needs the divergence there to be small, too.",
     ),
