@@ -315,7 +315,8 @@ def _drifting(
 
     gains = {(h, 0, arm): (2 * arm - 1) * pays(h) for arm, h, _ in arms}
     chances = {h: prod((1 - less if arm else less for arm in h[1::2]), start=Fraction(1)) for h in paths}
-    least = {"α": Fraction(9, 50), "ε_A": stake, "M": 3, "δ_KL": Fraction(1, 20), **(bounds or {})}
+    numbers = {"α": Fraction(9, 50), "ε_A": Fraction(stake), "M": Fraction(3), "δ_KL": Fraction(1, 20)}
+    least = {**numbers, **(bounds or {})}
     return world(
         {S: 1, A: 2},
         {

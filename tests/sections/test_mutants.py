@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from derivations.attacks import proposals_of
+from derivations.attacks import proposals_of, provers_for
 from derivations.checker.consequence import prove_by_comparison
-from derivations.checker.mutate import ALSO_TRUE, REFUTED, UNKNOWN, WRONGLY_PROVED, Prover, attack, mutants
+from derivations.checker.mutate import ALSO_TRUE, REFUTED, UNKNOWN, WRONGLY_PROVED, Mutant, Prover, attack, mutants
 from derivations.checker.proof import prove, spelled_out
+from derivations.checker.terms import Apply, Index, substitute_functions
 from derivations.ledger import Ledger, all_claims
 from derivations.sections.claim import Assertion
 
@@ -58,3 +60,18 @@ def test_the_statement_itself_is_not_among_its_mutants(ledger: Ledger) -> None:
     made = [mutant.statement for mutant in mutants(given)]
     assert given not in made
     assert len(made) == len(set(made))
+
+
+def test_what_is_symmetric_is_proved_with_its_twins_exchanged(ledger: Ledger) -> None:
+    """D(q′‖q) ≥ TV(q, q′)² follows from D(q‖q′) ≥ TV(q, q′)², which is said of any two laws; D(q‖q′) ≤ TV² does not."""
+    assertion = ledger.assertions["TP.3.variation"]
+    assert ledger.verdict(assertion.id).holds
+    given = assertion.formal
+    first, second = (f for f in given.functions if f.law)
+    fresh = tuple(Index(f"i{k}", sort) for k, sort in enumerate(first.sorts))
+    exchange = {first: (fresh, Apply(second, fresh)), second: (fresh, Apply(first, fresh))}
+    turned = replace(given, right=substitute_functions(given.right, exchange))
+    trial = attack(Mutant("turned", turned), provers_for(assertion, ledger), worlds=WORLDS)
+    assert trial.outcome == ALSO_TRUE
+    wrong = replace(turned, relation="≥")
+    assert attack(Mutant("wrong", wrong), provers_for(assertion, ledger), worlds=WORLDS).outcome == REFUTED
