@@ -23,7 +23,7 @@ from derivations.checker.mutate import (
     attack,
     mutants,
 )
-from derivations.checker.proof import ByCalculation, Derivation, lemma, prove
+from derivations.checker.proof import ByCalculation, Derivation, Proof, Unproved, lemma, prove
 from derivations.checker.refute import Counterexample, fails_in
 from derivations.checker.statement import Statement
 from derivations.checker.terms import Function
@@ -101,8 +101,12 @@ def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
     found: list[Prover] = [prove]
     if assertion.prover is not None:
         found.insert(0, assertion.prover)
-    elif assertion.argument is not None and not isinstance(assertion.argument, Derivation):
-        # A derivation leads to its own statement and to no other.
+    elif isinstance(assertion.argument, Derivation):
+        # A derivation leads to its own two sides, under whatever is assumed.
+        found.append(
+            partial(_prove_along, argument=assertion.argument, sides=ledger.lemma(assertion.id), ledger=ledger)
+        )
+    elif assertion.argument is not None:
         found.insert(0, partial(prove, argument=assertion.argument, lemmas=ledger.lemma))
     formal = assertion.formal
     if not isinstance(formal.relation, str) or formal.exists:
@@ -120,6 +124,12 @@ def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
         claim = ledger.lemma(assertion.id)
         found.append(partial(prove_by_comparison, claim=claim, name=assertion.id, prover=prove))
     return found
+
+
+def _prove_along(given: Statement, *, argument: Derivation, sides: Statement, ledger: Ledger) -> Proof:
+    if (given.left, given.relation, given.right) != (sides.left, sides.relation, sides.right):
+        raise Unproved("the derivation leads elsewhere")
+    return prove(given, argument, ledger.lemma)
 
 
 def _twins(formal: Statement) -> dict[Function, Function]:

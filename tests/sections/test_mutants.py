@@ -75,3 +75,15 @@ def test_what_is_symmetric_is_proved_with_its_twins_exchanged(ledger: Ledger) ->
     assert trial.outcome == ALSO_TRUE
     wrong = replace(turned, relation="≥")
     assert attack(Mutant("wrong", wrong), provers_for(assertion, ledger), worlds=WORLDS).outcome == REFUTED
+
+
+def test_a_derivation_is_followed_where_only_what_is_assumed_was_changed(ledger: Ledger) -> None:
+    """That γ < 1 is implied where 2Mγᵗ ≤ e is derived from 1 + t(1 − γ) ≥ 2M/e, for γ = 1, too; the latter is needed."""
+    assertion = ledger.assertions["TP.1.late"]
+    assert ledger.verdict(assertion.id).holds
+    outcomes = {}
+    for assumption in assertion.formal.standing:
+        others = tuple(a for a in assertion.formal.standing if a != assumption)
+        dropped = Mutant(assumption.name, replace(assertion.formal, standing=others))
+        outcomes[assumption.name] = attack(dropped, provers_for(assertion, ledger), worlds=WORLDS).outcome
+    assert outcomes == {"1 + t(1 − γ) ≥ 2M/e": REFUTED, "γ < 1": ALSO_TRUE}
