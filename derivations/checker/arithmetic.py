@@ -69,7 +69,7 @@ Z3 = Any  # z3 carries no types
 
 @contextmanager
 def patience(milliseconds: int, altogether: int | None = None) -> Iterator[None]:
-    """For as long as it is open, Z3 is given so much time for each question, and no question is asked after all of it."""
+    """For as long as it is open, Z3 is given so much time for each question, and none is asked after so much work."""
     global TIMEOUT_MS, ALTOGETHER
     before = TIMEOUT_MS, ALTOGETHER
     TIMEOUT_MS, ALTOGETHER = milliseconds, None if altogether is None else altogether / 1000
@@ -361,7 +361,7 @@ def _decide(
     if ALTOGETHER is not None and ALTOGETHER <= 0:
         # Not an answer, which would be remembered: there was no time for the question.
         raise Undecided("there was no time left to decide it")
-    started = time.perf_counter()
+    started = time.process_time()
     encoding = Encoding(Normaliser(facts, rules), guards)
     goal = encoding.relation(polynomial, relation)
     known = [condition for hypothesis in hypotheses for condition in _instances(hypothesis, encoding, present)]
@@ -370,7 +370,7 @@ def _decide(
     solver.add(*encoding.facts, *known, z3.Not(goal))
     answer = solver.check() == z3.unsat
     if ALTOGETHER is not None:
-        ALTOGETHER -= time.perf_counter() - started
+        ALTOGETHER -= time.process_time() - started
     return answer
 
 

@@ -25,7 +25,7 @@ from derivations.checker.worlds import Undefined, Undetermined, World, free_assi
 
 PLACES = 30
 IN_ORDER = 3  # at each place
-IN_VAIN = 3  # worlds in which something assumed does not hold, for each that is asked for
+IN_VAIN, HOPELESS = 8, 3  # worlds in which something assumed does not hold, for each that is asked for
 AT_THE_EDGE, BALANCED = 150, 400  # worlds that are made to have what is assumed, by inequalities and by equations
 SELDOM = 4  # of so many worlds less than one has what is assumed: rather those that are made to have it
 SCALES = (*map(Fraction, (1, 1, 1, 10, 100)), Fraction(1, 10), Fraction(1, 100))
@@ -68,7 +68,7 @@ def _look(
     kept = [0, 0]  # of the worlds as drawn: how many there were, and in how many what is assumed holds
     for number in range(IN_VAIN * worlds):
         sizes, parts = places[int(draw.random() ** 4 * len(places))]
-        if question.admitted >= worlds:
+        if question.admitted >= worlds or (number >= HOPELESS * worlds and SELDOM * question.admitted < worlds):
             break
         if any(not slot.options for slot in parts):
             continue

@@ -311,7 +311,7 @@ def _swapped(node: Term, first: Function, second: Function) -> Term:
 WORLDS = 1000
 QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
 
-PATIENCE, LITTLE_PATIENCE = (1000, 2000), (300, 500)  # milliseconds: for one question, and for all
+PATIENCE, LITTLE_PATIENCE = (1000, 3000), (300, 500)  # milliseconds: for one question, and for all
 UNPROVED = 600  # worlds are enough for what is not proved: nothing is claimed of it
 
 Prover = Callable[[Statement], Proof]

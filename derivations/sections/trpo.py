@@ -9,7 +9,7 @@ episode ends, the value of what follows where it goes on. η(π) = E_p[G + γᵗ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -141,7 +141,7 @@ def absolute(x: Term) -> Term:
 
 bounded_values = assume("∣V∣ ≤ M", absolute(value(h, s)), "≤", largest, for_all=[h, s])
 bounded_new_values = assume("∣V′∣ ≤ M", absolute(new_value(h, s)), "≤", largest, for_all=[h, s])
-late = assume("t ≥ 2M/(e(1 − γ))", Length(H) * (1 - gamma) * error, "≥", 2 * largest)
+late = assume("1 + t(1 − γ) ≥ 2M/e", (1 + Length(H) * (1 - gamma)) * error, "≥", 2 * largest)
 remainder = E(new_path(h), discount(h) * (last_value(value) - last_value(new_value)))
 MEAN_POWER = E(new_path(h), discount(h))
 
@@ -184,7 +184,7 @@ advantages_at_old = assume(
 steepest, steep = parameter("M′", NONNEGATIVE), parameter("Z", NONNEGATIVE)
 largest_reward = parameter("R", NONNEGATIVE)
 bounded_slopes = assume("∣∇V_θ∣ ≤ M′", absolute(D(moving_value(h, s))), "≤", steepest, for_all=[h, s])
-late_slope = assume("t ≥ M′/(e(1 − γ))", Length(H) * (1 - gamma) * error, "≥", steepest)
+late_slope = assume("1 + t(1 − γ) ≥ M′/e", (1 + Length(H) * (1 - gamma)) * error, "≥", steepest)
 FOREVER = first_value(moving_value)
 REST = E(old_path(h), discount(h) * Sum(s, dynamics(s, h) * D(moving_value(h, s))))
 GAINED = E(old_path(h), gaining_moved(h))
@@ -293,7 +293,12 @@ LOWER = SURROGATE - PENALTY
 
 
 def _drifting(
-    sign: int, *, power: Fraction = Fraction(9, 10), start: Fraction = Fraction(1, 2), **bounds: Fraction | int
+    sign: int,
+    *,
+    power: Fraction = Fraction(9, 10),
+    start: Fraction = Fraction(1, 2),
+    stake: int = 1,
+    bounds: Mapping[str, Fraction] | None = None,
 ) -> World:
     """Three steps, π even, π′ = (⅜, ⅝), ±`start` at first: then, times the sign, what was chosen more often pays.
 
@@ -306,11 +311,12 @@ def _drifting(
 
     def pays(h: tuple[int, ...]) -> Fraction:
         balance = 2 * sum(h[1::2]) - len(h) // 2
-        return Fraction(sign * ((balance > 0) - (balance < 0))) if h else start
+        return Fraction(stake * sign * ((balance > 0) - (balance < 0))) if h else start
 
     gains = {(h, 0, arm): (2 * arm - 1) * pays(h) for arm, h, _ in arms}
     chances = {h: prod((1 - less if arm else less for arm in h[1::2]), start=Fraction(1)) for h in paths}
-    least = {"α": Fraction(9, 50), "ε_A": 1, "M": 3, "δ_KL": Fraction(1, 20), **bounds}
+    numbers = {"α": Fraction(9, 50), "ε_A": Fraction(stake), "M": Fraction(3), "δ_KL": Fraction(1, 20)}
+    least = {**numbers, **(bounds or {})}
     return world(
         {S: 1, A: 2},
         {
@@ -318,7 +324,7 @@ def _drifting(
             alpha: least["α"],
             epsilon: least["ε_A"],
             largest: least["M"],
-            error: 2 * least["M"] / (3 * (1 - power)),
+            error: 2 * least["M"] / (1 + 3 * (1 - power)),
             delta: least["δ_KL"],
             dynamics: {(0, h): 1 for h in paths},
             old: before,
@@ -347,8 +353,9 @@ def _drifts(sign: int) -> tuple[World, ...]:
     return (
         _drifting(sign),
         _drifting(sign, power=Fraction(1, 50)),
-        _drifting(sign, **{"α": tiny, "δ_KL": tiny}),
-        _drifting(sign, **{"ε_A": tiny}),
+        _drifting(sign, stake=20),
+        _drifting(sign, bounds={"α": tiny, "δ_KL": tiny}),
+        _drifting(sign, bounds={"ε_A": tiny}),
     )
 
 
@@ -363,7 +370,7 @@ def _rising() -> World:
         {S: 1, A: 2},
         {
             gamma: 0,
-            error: Fraction(1, 3),
+            error: Fraction(1, 4),
             steepest: 1,
             dynamics: {(0, h): 1 for h in paths},
             old: even,
@@ -383,7 +390,7 @@ def _steady(pay: int) -> World:
     """Three steps, γ = 0, always the same reward."""
     paths = [h for length in range(5) for h in _words(length)]
     arms = [(arm, h, 0) for h in paths for arm in (0, 1)]
-    numbers = {gamma: 0, largest: 1, error: Fraction(2, 3)}
+    numbers = {gamma: 0, largest: 1, error: Fraction(1, 2)}
     return world(
         {S: 1, A: 2},
         {
@@ -927,7 +934,7 @@ CLAIMS = (
             ),
             Assertion(
                 "TP.1.late",
-                "γᵗ · 2M ≤ e for every e > 0, as soon as t ≥ 2M/(e(1 − γ))",
+                "γᵗ · 2M ≤ e for every e > 0, as soon as 1 + t(1 − γ) ≥ 2M/e",
                 "proved",
                 statement(
                     2 * largest * MEAN_POWER,
@@ -1077,7 +1084,7 @@ CLAIMS = (
             ),
             Assertion(
                 "TP.2.late",
-                "γᵗ · M′ ≤ e for every e > 0, as soon as t ≥ M′/(e(1 − γ))",
+                "γᵗ · M′ ≤ e for every e > 0, as soon as 1 + t(1 − γ) ≥ M′/e",
                 "proved",
                 statement(steepest * discount(h), "≤", error, standing=[late_slope], recursions=[powers]),
                 begin(steepest * discount(h))
@@ -1616,7 +1623,7 @@ CLAIMS = (
             worlds=(
                 _drifting(-1, power=Fraction(1, 50)),
                 *(
-                    _drifting(-1, power=Fraction(1, 50), start=Fraction(1, 500), **{bound: Fraction(1, 1000)})
+                    _drifting(-1, power=Fraction(1, 50), start=Fraction(1, 500), bounds={bound: Fraction(1, 1000)})
                     for bound in ("α", "ε_A")
                 ),
             ),

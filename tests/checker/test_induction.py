@@ -107,6 +107,26 @@ def test_an_assumption_about_one_history_is_not_carried_along() -> None:
     assert judge(statement(total(h), "=", 0, assuming=[everywhere], recursions=[summed])).status == "conditional"
 
 
+def test_an_assumption_about_a_mean_is_one_about_the_histories_of_one_length() -> None:
+    """That a mean over all histories of t steps is zero says nothing of fewer steps: induction may not use it."""
+    given = statement(
+        Sum(h, weight(h) * count(h)),
+        "≤",
+        0,
+        assuming=[assume("E[n] ≤ 1", Sum(h, weight(h) * count(h)), "≤", 1)],
+        recursions=[product, counting],
+    )
+    with pytest.raises(Unproved, match="one length"):
+        prove(given, ByInduction())
+    found = judge(given).counterexample
+    assert found is not None
+    assert found.lengths[H] == 1
+    value = function("f", H)
+    mean = Sum(h, weight(h) * value(h))
+    late = statement(mean, "<", 0, assuming=[assume("E[f] < 0", mean, "<", 0)], recursions=[product])
+    assert judge(late).status == "conditional"
+
+
 def test_a_history_that_is_written_out_must_be_of_its_sort() -> None:
     with pytest.raises(StatementError, match="a history of H"):
         Path(H, h, (Sort("B").index("b"),))

@@ -211,6 +211,22 @@ def test_a_mutant_of_a_law_s_equation_stays_a_law_or_is_none() -> None:
         assert changed == rule or "q" in repr(changed), each.change
 
 
+def test_an_equation_of_which_the_statement_says_nothing_is_left_alone() -> None:
+    """It stands there for a proof; what is said by way of another equation, or assumed, is spoken of."""
+    n, m, k = function("n", H), function("m", H), function("k", H)
+    rules = [
+        recursion(n, start=lambda: 0, step=lambda h, y: n(h) + m(h)),
+        recursion(m, start=lambda: 1, step=lambda h, y: m(h) + 1),
+        recursion(k, start=lambda: 1, step=lambda h, y: k(h) + 1),
+    ]
+    h = H.index("h")
+    places = {each.change.split(",")[0] for each in mutants(statement(n(h), "≥", 0, recursions=rules))}
+    assert {"n", "m"} <= places
+    assert "k" not in places
+    assumed = statement(n(h), "≥", 0, assuming=[assume("k ≥ 0", k(h), "≥", 0, for_all=[h])], recursions=rules)
+    assert any(each.change.startswith("k, ") for each in mutants(assumed))
+
+
 def test_summability_may_be_dropped_too() -> None:
     far = Sort("N", infinite=True)
     n = far.index("n")
