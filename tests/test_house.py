@@ -17,6 +17,8 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 GROUPS: dict[str, list[str]] = {"core": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
+# For one optional test; neither `make test` nor the environments install it.
+assert GROUPS.pop("baselines") == ["stable-baselines3>=2.7"]
 DEPENDENCIES = [line for lines in GROUPS.values() for line in lines]
 
 # Where conda-forge does not use PyPI's name. Only the CPU build: no notebook needs a GPU.
