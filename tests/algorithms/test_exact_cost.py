@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from derivations.algorithms import exact
+from derivations.algorithms import benchmarks, exact
 from derivations.algorithms.benchmarks import TREES, TreeCost, tree_cost, tree_cost_apart, tree_costs
 from derivations.algorithms.gpt import GPT, GPTConfig
 from toy_envs.errors import BadInput
@@ -69,7 +69,7 @@ def test_costs_are_measured_series_by_series(monkeypatch: pytest.MonkeyPatch) ->
         asked.append((vocabulary, horizon))
         return TreeCost(vocabulary, horizon, 1, 1, 1, 0.1, 100.0)
 
-    monkeypatch.setattr("derivations.algorithms.benchmarks.tree_cost_apart", planted)
+    monkeypatch.setattr(benchmarks, "tree_cost_apart", planted)
     found = tree_costs({"one": [(2, 3)], "other": [(3, 4), (4, 3)]})
     assert asked == [(2, 3), (3, 4), (4, 3)]
     assert {name: [cost.vocabulary for cost in costs] for name, costs in found.items()} == {"one": [2], "other": [3, 4]}
