@@ -34,7 +34,7 @@ from derivations.parallel import processes_for, spread
 from derivations.records import Record
 from derivations.sections.claim import Assertion, Claim
 
-MOST = 5  # mutants of an assertion, unless others are asked for
+MOST = 4  # mutants of an assertion, unless others are asked for
 
 
 @dataclass(frozen=True)
