@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--mutants",
     "most",
     type=click.IntRange(min=0),
-    default=5,
+    default=4,
     show_default=True,
     metavar="N",
     help="How many of each claim, the kinds of change in turns; 0 for all.",

@@ -176,6 +176,8 @@ _LACKING = (
     _policies(_TIE, _TRUE, {(0, 1): 1}, along=_ALONG, other=_TIE),
     _policies(_TIE, _TRUE, {(0, 0): 1}),
 )
+# Everything else holds, and the chosen policy has not the least loss of the class; and it has.
+_NOT_LEAST, _LEAST = (_policies(chosen, _TRUE, {(0, 1): 1}, along=_ALONG) for chosen in (_TIE, _TRUE))
 _NEVER = _policies((Fraction(1, 4), Fraction(1, 4), _HALF), (_THIRD,) * 3, {(0, 1): 1})
 _ISLANDS = _policies(
     (Fraction(1, 8), Fraction(1, 8), Fraction(3, 8), Fraction(3, 8)),
@@ -285,7 +287,7 @@ CLAIMS = (
                 "=", Sum(v, policies(v, x, i) * star(y, x)), lemma("DPO.4.ratios", at={x: x, i: i, i0: i0}), pointwise
             )
             .then("=", star(y, x), laws_sum_to_one),
-            worlds=_LACKING,
+            worlds=(*_LACKING, _NOT_LEAST),
         ),
         parts=(
             Assertion(
@@ -300,6 +302,7 @@ CLAIMS = (
                     definitions=OPTIMUM,
                 ),
                 begin(SAME_MARGIN[0]).then("=", SAME_MARGIN[1], AS_REWARD_MODEL),
+                worlds=(_NOT_LEAST, _LEAST),
             ),
             Assertion(
                 "DPO.4.ratios",
@@ -313,6 +316,7 @@ CLAIMS = (
                     definitions=OPTIMUM,
                 ),
                 ByCalculation((lemma("DPO.4.logs", LOGS), lemma("DPO.4.margins", at={y: y, v: v, x: x, i: i, i0: i0}))),
+                worlds=(_NOT_LEAST, _LEAST),
             ),
             Assertion(
                 "DPO.4.logs",
