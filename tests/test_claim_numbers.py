@@ -340,8 +340,7 @@ def mean_divergence_in_the_place_of_the_largest() -> list[float]:
     rise = found.derivative(np.array(new) - np.array(old))
     constant_of_the_bound = 4 * abs(found.advantages).max() * gamma / (1 - gamma) ** 2
     each = [divergence([before], [after]) for before, after in zip(old, new, strict=True)]
-    share = [float(reached / sum(found.occupancy)) for reached in found.occupancy]
-    mean = sum(weight * kl for weight, kl in zip(share, each, strict=True))
+    mean = sum(float(reached) * kl for reached, kl in zip(found.occupancy, each, strict=True))  # with the weight γᵗ
     return [float(evaluate(mdp, new).objective), float(found.objective + rise) - float(constant_of_the_bound) * mean]
 
 
