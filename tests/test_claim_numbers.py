@@ -380,10 +380,10 @@ def cell(name: str, placement: str, *, relative: bool = True) -> Any:
     return found / target[0] if relative else found
 
 
-def attached(beta: Fraction, p: Fraction, q: Fraction) -> Any:
-    """What ∇ of the log-ratio adds to L_CPI with reward-to-go: −β Σ_k score_k Σ_{t≤k} r_t, on the second logit."""
+def attached(beta: Fraction, p: Fraction, q: Fraction, token: int) -> Any:
+    """What ∇ of the log-ratio adds to L_CPI with reward-to-go: −β Σ_k score_k Σ_{t≤k} r_t, on the logit of a token."""
     old, new = chances(Fraction(1, 3), q), chances(Fraction(1, 4), p)
-    world = TabularWorld(coins(0, 0), new, 2, behaviour=old, features=one_logit(1, of=2))
+    world = TabularWorld(coins(0, 0), new, 2, behaviour=old, features=one_logit(token, of=2))
 
     def weights(one: Trajectory) -> Sequence[Any]:
         return [-beta * total for total in np.cumsum(ratios(one, new, old))]
@@ -521,7 +521,8 @@ NUMBERS = [
     Number("KL.7", "k2 in the loss", lambda: cell("k2", "loss"), 1.0),
     Number("KL.7", "k3 in the reward", lambda: cell("k3", "reward"), "-.214"),
     Number("KL.7", "k3 in the loss, ∇D(π_ref‖π) = π − π_ref", lambda: cell("k3", "loss", relative=False), 0.75 - 0.5),
-    Number("KL.8", "−β(q − p)", lambda: attached(F(2, 5), F(1, 4), F(2, 3)), -F(2, 5) * (F(2, 3) - F(1, 4))),
+    Number("KL.8", "nothing in one step", lambda: attached(F(2, 5), F(1, 4), F(2, 3), 0), 0),
+    Number("KL.8", "−β(q − p)", lambda: attached(F(2, 5), F(1, 4), F(2, 3), 1), -F(2, 5) * (F(2, 3) - F(1, 4))),
     Number("KL.12", "π*(hack)", lambda: best(*HACK)[1], 1048576 / 1049599),
     Number("KL.12", "drift", drift, "6.92"),
     Number("KL.15", "of a bandit", exact_penalty_of_a_bandit, 0.0),

@@ -19,6 +19,7 @@ from derivations.laboratory import (
     TabularWorld,
     Weights,
     best_constant_baseline,
+    clipped,
     constant,
     discounted,
     expectation,
@@ -291,6 +292,29 @@ def test_the_ratio_of_the_step_alone_is_the_gradient_of_the_surrogate(name: str)
     at_old = replace(here, policy=here.behaviour)
     weights = importance_weighted(discounted(of_table(old.advantages), GAMMA), here.behaviour, here.behaviour, "step")
     assert same(at_old.moments(weights).mean, at_old.gradient)
+
+
+def test_the_clipped_surrogate_has_the_gradient_of_the_other_until_a_ratio_is_clipped() -> None:
+    """PPO.7 at π = π_old; KL.10: in one step it is ∇J as long as no ratio is clipped, and not beyond."""
+    at_old = WORLDS["ending"]
+    advantages = discounted(of_table(at_old.advantages), GAMMA)
+    weights = clipped(advantages, at_old.policy, at_old.policy, Fraction(1, 10))
+    assert same(at_old.moments(weights).mean, at_old.gradient)
+    for moved, inside in ((Fraction(11, 20), True), (Fraction(3, 5), True), (Fraction(13, 20), False)):
+        here = TabularWorld(arms(1, 4), ((1 - moved, moved),), 1, ((HALF, HALF),))
+        weights = clipped(of_table(here.advantages), here.policy, here.behaviour, Fraction(1, 5))
+        found = here.moments(weights)
+        assert bool((found.mean == found.target).all()) == inside
+        assert inside or not found.mean.any()  # both arms are held: the one at 13/10, the other at 7/10
+
+
+def test_a_mistake_is_undone_although_its_ratio_is_outside() -> None:
+    """PPO.6: A > 0 below 1 − ε, and A < 0 above 1 + ε, keep their gradients."""
+    policy, old = ((Fraction(9, 10), Fraction(1, 10)),), ((HALF, HALF),)  # the ratios 9/5 and 1/5
+    for action, weight, kept in ((0, 3, False), (0, -3, True), (1, 3, True), (1, -3, False)):
+        one = Trajectory(Fraction(1), (0, 0), (action,), (0,), True)
+        [found] = clipped(lambda _, weight=weight: [weight], policy, old, Fraction(1, 5))(one)  # type: ignore[misc]
+        assert found == (policy[0][action] / HALF * weight if kept else 0)
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 5])

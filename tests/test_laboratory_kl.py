@@ -21,16 +21,21 @@ from derivations.laboratory import (
     CELLS,
     TabularWorld,
     TokenWorld,
+    discounted,
     exact_kl_weights,
     expectation,
+    gae,
+    kl_in_rewards,
     kl_table,
     kl_weights,
     log_ratios,
+    reinforce,
+    reward_to_go,
     table_of,
 )
 from derivations.laboratory.worlds import World
 from toy_envs.errors import BadInput
-from toy_envs.tabular_oracle import Array, Trajectory
+from toy_envs.tabular_oracle import Array, Trajectory, evaluate
 
 TREE = exact.prefix_tree(ENDING)
 
@@ -221,6 +226,31 @@ def test_the_mean_of_each_estimator_as_a_value(cases: dict[str, Case], name: str
         assert k1 == pytest.approx(exact.kl(TREE, levels(1), levels(2)).item(), rel=1e-10)
     for one in case.world.trajectories():
         assert of_whole("k2")(one) >= 0 and of_whole("k3")(one) >= 0
+
+
+def test_the_penalty_in_the_rewards_is_that_of_the_objective_with_a_discount_as_well() -> None:
+    """KL.4, KL.5, PG.8: J is E[Σ_t γ^t (r_t − β log(π/π_ref))], by the oracle's backward recursion; so are V and ∇J."""
+    mdp = random_mdp(1, Fraction(3, 4), states=2)
+    policy, reference = floats(random_policy(1, mdp)), floats(random_policy(8, mdp))
+    here, beta, gamma = TabularWorld(mdp, policy, 3, exact=False), 0.4, 0.75
+    stated = evaluate(mdp, policy, 3, exact=False, reference=reference, beta=beta)
+    for weights in (reinforce(gamma), *(discounted(gae(stated.v, gamma, lam), gamma) for lam in (0.0, 0.6))):
+        found = here.moments(kl_in_rewards(weights, policy, reference, beta), stated.gradient.ravel())
+        assert near(found.mean, found.target)
+    value = kl_in_rewards(reinforce(gamma), policy, reference, beta)
+    assert expectation(here, lambda one: value(one)[0]) == pytest.approx(stated.objective, rel=1e-10)
+    # A critic that does not know the penalty is a wrong one.
+    forgotten = kl_in_rewards(discounted(gae(here.critic, gamma, 0.0), gamma), policy, reference, beta)
+    assert not near(here.moments(forgotten).mean, stated.gradient.ravel())
+
+
+@of_tokens
+def test_the_penalty_in_the_rewards_of_responses(cases: dict[str, Case], name: str) -> None:
+    """KL.5: the mean is ∇(E[score] − β D(π‖π_ref)), two gradients that were found apart."""
+    here, beta = cases[name].world, 0.3
+    weights = kl_in_rewards(reward_to_go(), here.table, cases[name].reference, beta)
+    target = here.gradient - beta * cases[name].truth
+    assert near(here.moments(weights, target).mean, target)
 
 
 def test_a_cell_that_is_not_there_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -32,6 +33,7 @@ from derivations.laboratory import (
 )
 from derivations.laboratory.worlds import table_of
 from toy_envs.tabular_mdp import TabularMDP, Transition, ended
+from toy_envs.tabular_oracle import Trajectory
 
 TREE = exact.prefix_tree(ENDING)
 
@@ -118,13 +120,26 @@ def test_the_bias_of_gae_with_a_wrong_critic_is_that_of_its_formula() -> None:
     here, lam = WORLDS["table"], 0.5
     errors = np.append(np.array(CRITIC) - here.critic, 0.0)  # behind the last prefix: the end
 
-    def weights(one: object) -> list[float]:
-        states = one.states  # type: ignore[attr-defined]
-        later = [errors[state] for state in states[1:]]
+    def weights(one: Trajectory) -> list[float]:
+        later = [errors[state] for state in one.states[1:]]
         return [(1 - lam) * sum(lam**n * e for n, e in enumerate(later[t:])) for t in range(len(later))]
 
     found = here.moments(gae(CRITIC, 1, lam))
     assert found.bias == pytest.approx(here.moments(weights).mean, abs=1e-12) and np.abs(found.bias).max() > 1e-3
+
+
+@pytest.mark.parametrize(("end", "harmless"), [(None, True), (ENDING.end, False)], ids=["equal", "unequal"])
+def test_an_error_of_the_critic_that_depends_on_the_place_alone_is_harmless_at_equal_lengths(
+    end: int | None, harmless: bool
+) -> None:
+    """AD.18: behind the end the value is 0 and right, so that where a token can end the response it changes the error."""
+    mdp = replace(ENDING, end=end)
+    tree = exact.prefix_tree(mdp)
+    with torch.no_grad():
+        here = TokenWorld(tree, exact.tree_logp(policy_for(mdp, 1), tree))
+    errors = np.concatenate([np.full(len(level.prefixes), e) for level, e in zip(tree.levels, (5, -2, 3), strict=True)])
+    assert (bias(here, gae(here.critic + errors, 1, 0.3)) < 1e-9) == harmless
+    assert bias(here, gae(here.critic + np.arange(len(errors)), 1, 0.3)) > 1e-2
 
 
 def test_the_same_world_as_a_table_gives_the_same_moments() -> None:

@@ -9,6 +9,7 @@ from derivations.laboratory.estimators import (
     Baseline,
     Estimator,
     Weights,
+    clipped,
     constant,
     discounted,
     expected_score_estimate,
@@ -27,7 +28,15 @@ from derivations.laboratory.estimators import (
     with_baseline,
 )
 from derivations.laboratory.importance import WeightMoments, weight_moments
-from derivations.laboratory.kl_table import CELLS, ESTIMATORS, exact_kl_weights, kl_table, kl_weights, log_ratios
+from derivations.laboratory.kl_table import (
+    CELLS,
+    ESTIMATORS,
+    exact_kl_weights,
+    kl_in_rewards,
+    kl_table,
+    kl_weights,
+    log_ratios,
+)
 from derivations.laboratory.worlds import (
     Moments,
     TabularWorld,
@@ -50,6 +59,7 @@ __all__ = [
     "Weights",
     "World",
     "best_constant_baseline",
+    "clipped",
     "constant",
     "discounted",
     "exact_kl_weights",
@@ -58,6 +68,7 @@ __all__ = [
     "gae",
     "importance_weighted",
     "importance_weights",
+    "kl_in_rewards",
     "kl_table",
     "kl_weights",
     "log_ratios",

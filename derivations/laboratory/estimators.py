@@ -204,6 +204,24 @@ def importance_weighted(weights: Weights, policy: Any, behaviour: Any, product: 
     return weighted
 
 
+def clipped(weights: Weights, policy: Any, behaviour: Any, epsilon: Any) -> Weights:
+    """The gradient of PPO's clipped surrogate: r_t ψ_t where neither cap holds, else 0; ψ is the advantage.
+
+    ∇ min(r_t ψ_t, clip(r_t, 1 − ε, 1 + ε) ψ_t): 0 where ψ_t > 0 and r_t > 1 + ε, or ψ_t < 0 and r_t < 1 − ε. On a cap itself,
+    where there is no derivative, that from inside is taken. At π = π_old, and as long as no ratio is clipped, it is that of
+    the surrogate L_CPI. Claims PPO.3, PPO.7, KL.10. Source B, VIII.I.
+    """
+
+    def weighted(trajectory: Trajectory) -> list[Any]:
+        found = []
+        for ratio, weight in zip(ratios(trajectory, policy, behaviour), weights(trajectory), strict=True):
+            held = ratio > 1 + epsilon if weight > 0 else ratio < 1 - epsilon
+            found.append(0 * weight if held else ratio * weight)
+        return found
+
+    return weighted
+
+
 def per_decision(weights: Weights, policy: Any, behaviour: Any) -> Weights:
     """ψ of the trajectory whose rewards are (Π_{j≤k} r_j) r_k: each reward is weighted with what led to it, no more.
 

@@ -11,8 +11,8 @@ All cells point uphill in D: a loss has +β times them, an objective −β. Clai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from math import exp
 from typing import Any, Literal, get_args
@@ -71,6 +71,21 @@ def kl_weights(name: str, placement: Placement, policy: Any, reference: Any, *, 
         return backward_sums(found, 1) if placement == "reward" else found
 
     return weights
+
+
+def kl_in_rewards(weights: Weights, policy: Any, reference: Any, beta: float) -> Weights:
+    """ψ of the trajectory whose rewards are r_t − β (log π − log π_ref), the log-ratio of the action taken.
+
+    With ψ unbiased for ∇J it is unbiased for the gradient of E[Σ_t γ^t (r_t − β log(π/π_ref))]; a critic that is to be
+    right has to know the penalty as well. `beta` β, in units of reward per nat. Claims KL.4, KL.5, PG.8. Source B, IX.I.
+    """
+    steps = of_table(log_ratios(policy, reference))
+
+    def penalised(trajectory: Trajectory) -> Sequence[Any]:
+        pairs = zip(trajectory.rewards, steps(trajectory), strict=True)
+        return weights(replace(trajectory, rewards=tuple(reward - beta * ratio for reward, ratio in pairs)))
+
+    return penalised
 
 
 def exact_kl_weights(policy: Any, reference: Any) -> Weights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,31 +27,32 @@ def draw_bias_and_variance(curves: Mapping[str, Mapping[float, Moments]]) -> Fig
     """Draws the standard deviation of an estimator over its bias: a curve for each name, a point for each λ.
 
     Both axes have the unit of the gradient, so that the distance from the corner (0, 0) is the root mean squared error of
-    one trajectory. The ends of each curve, and no other point, carry their λ. Raises BadInput where there are more curves
-    than markers.
+    one trajectory. Each curve begins at its least λ, which stands beside it; the greatest, where curves meet if it is 1,
+    stands beside the highest one. Raises BadInput where there are more curves than markers.
     """
     _check_count("curves", curves)
     figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    last = []
     for place, (name, curve) in enumerate(curves.items()):
         lams = sorted(curve)
         biases = [float(np.linalg.norm(curve[lam].bias.astype(float))) for lam in lams]
         spreads = [float(curve[lam].variance) ** 0.5 for lam in lams]
         axes.plot(biases, spreads, label=name, **_style(place))
-        for end in (0, -1):
-            # Curves meet where the bias is 0: every other one has its names on the other side.
-            side = "right" if place % 2 else "left"
-            axes.annotate(
-                f"λ = {float(lams[end]):g}",
-                (biases[end], spreads[end]),
-                xytext=(-8 if place % 2 else 8, 3),
-                textcoords="offset points",
-                ha=side,
-                fontsize="small",
-            )
+        _name_lambda(axes, lams[0], (biases[0], spreads[0]), to_the="right")
+        last.append((spreads[-1], biases[-1], lams[-1]))
+    height, bias, lam = max(last)
+    _name_lambda(axes, lam, (bias, height), to_the="left")
     axes.set(xlabel="bias ‖E[ĝ] − ∇J‖ (reward)", ylabel="standard deviation (E‖ĝ − E[ĝ]‖²)^½ (reward)")
     axes.margins(x=0.15, y=0.12)
     axes.legend()
     return figure
+
+
+def _name_lambda(axes: Axes, lam: float, point: tuple[float, float], to_the: Literal["left", "right"]) -> None:
+    away, anchor = (8, "left") if to_the == "right" else (-8, "right")
+    axes.annotate(
+        f"λ = {float(lam):g}", point, (away, 0), textcoords="offset points", ha=anchor, va="center", fontsize="small"
+    )
 
 
 def draw_importance_weights(
