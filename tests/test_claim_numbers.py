@@ -38,6 +38,7 @@ from derivations.laboratory import (
     with_baseline,
 )
 from derivations.laboratory.estimators import constant, of_action
+from derivations.ledger import Ledger
 from toy_envs import TabularMDP
 from toy_envs.tabular_mdp import Policy, Transition
 from toy_envs.tabular_oracle import Trajectory, evaluate, trajectories
@@ -473,7 +474,8 @@ NUMBERS = [
     Number("AD.19", "variance at λ = 0 and 1", lambda: [variance_of_gae(0), variance_of_gae(1)], [100, 0]),
     Number("AD.20", "taken for an end", lambda: cut_after_one_step(truncates=False), -F(3, 4) / (1 - F(3, 4))),
     Number("AD.20", "taken for a cut", lambda: cut_after_one_step(truncates=True), 0),
-    Number("IS.1", "E_q[p/q] on half the support", lambda: weights_of(HALF, F(0)).mean, HALF),
+    Number("IS.1", "E_p[1] and its estimate", lambda: [weights_of(HALF, q).mean for q in (HALF, F(0))], [1, HALF]),
+    Number("IS.2", "E[w] on half the support", lambda: weights_of(HALF, F(0)).mean, HALF),
     Number("IS.2", "E[w] and E[w²]", lambda: _two(weights_of(F(1, 3), F(3, 5))), [1, 1 + CHI]),
     Number("IS.3", "E[w²] of 4 steps", lambda: weights_of(F(1, 3), F(3, 5), 4).second_moment, (1 + CHI) ** 4),
     Number("IS.7", "∇η", lambda: in_probabilities(THEN.gradient), [V, U]),
@@ -558,3 +560,8 @@ def check(found: Any, stated: Any) -> None:
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: f"{number.claim}: {number.what}")
 def test_the_oracle_gives_the_number(number: Number) -> None:
     check(number.found(), number.stated)
+
+
+def test_every_number_is_of_a_claim_of_the_ledger() -> None:
+    claims = set(Ledger().claims)
+    assert {number.claim for number in NUMBERS} <= claims and len(claims) > 100
