@@ -3,6 +3,10 @@
 `estimators` are REINFORCE, reward-to-go, baselines, GAE, discounting and importance weights as weights of the score,
 `kl_table` the KL penalty in the reward and in the loss, `worlds` what they are enumerated in, `importance` how the ratio
 grows with the horizon, and `pictures`, the only one to need matplotlib, how all that looks.
+
+    world = TabularWorld(CHAIN, policy, horizon=3)
+    found = world.moments(discounted(gae(critic, CHAIN.discount, lam), CHAIN.discount))
+    found.bias, found.variance
 """
 
 from derivations.laboratory.estimators import (
