@@ -479,6 +479,21 @@ def test_the_general_estimator_is_the_sum_over_the_steps() -> None:
     assert (here.estimate(lambda _: weights)(one) == np.ravel(stated)).all() and stated.any()
 
 
+def test_tables_of_integers_stay_exact() -> None:
+    """numpy's integers are no exact numbers to the oracle, and their quotients are floats."""
+    here = TabularWorld(arms(1, 4), ((0, 1),), 1, ((HALF, HALF),))
+    for weights in (
+        gae([3], 1, 1),
+        of_table([[2, 5]]),
+        with_baseline(reinforce(), of_action([[1, 2]])),
+        importance_weighted(of_table([[2, 5]]), ((0, 1),), ((0, 1),), "step"),
+    ):
+        assert not any(replace(here, behaviour=None).moments(weights).mean)
+    assert not any(here.moments_of(here.expected_scores([[2, 5]])).mean)
+    floats = TabularWorld(arms(1, 4), np.array([[0.5, 0.5]]), 1, exact=False)
+    assert floats.moments_of(floats.expected_scores([[2, 5]])).mean.tolist() == [-0.75, 0.75]
+
+
 def test_too_many_batches_are_refused() -> None:
     with pytest.raises(BadInput, match="size is 9, which makes"):
         WORLDS["ending"].batch_moments(lambda batch: [0], 9)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import accumulate
 from operator import mul
 from typing import Any, Literal, get_args
@@ -59,10 +60,10 @@ def expected_score_estimate(table: Any, policy: Any) -> Estimator:
     It is what repairs a baseline f of the action (AD.7). With f = log π − log π_ref it is Σ_t ∇D(π(·∣s_t)‖π_ref(·∣s_t)), the
     exact KL in the loss (KL.16). Arguments: `table` f [S, A] or [T, S, A].
     """
-    laws, values = np.asarray(policy), np.asarray(table)
+    laws, values = as_array(policy), as_array(table)
 
     def estimate(trajectory: Trajectory) -> Array:
-        found = np.zeros_like(laws)
+        found = np.zeros(laws.shape, dtype=np.result_type(laws, values))
         for t, state in enumerate(trajectory.states[:-1]):
             law, value = (row(of, t, state) for of in (laws, values))
             found[state if laws.ndim == 2 else (t, state)] += law * (value - law @ value)
@@ -90,7 +91,7 @@ def reinforce(gamma: Any = 1) -> Weights:
 
 def of_table(table: Any) -> Weights:
     """ψ_t = f(s_t, a_t): the exact A^π or Q^π, say. `table` [S, A] or [T, S, A]. Claim AD.13. Source B, V.IV."""
-    values = np.asarray(table)
+    values = as_array(table)
 
     def weights(trajectory: Trajectory) -> list[Any]:
         pairs = zip(trajectory.states, trajectory.actions, strict=False)  # the last state has no action
@@ -108,7 +109,7 @@ def gae(critic: Any, gamma: Any, lam: Any, *, truncates: bool = False) -> Weight
     cuts an episode off, so that V of the state that was reached counts, or ends it (the default, as in
     `tabular_oracle.evaluate`). Claims AD.16 to AD.20. Source B, section V.
     """
-    values = np.asarray(critic)
+    values = as_array(critic)
 
     def weights(trajectory: Trajectory) -> list[Any]:
         *now, last = trajectory.states
@@ -135,13 +136,13 @@ def constant(value: Any) -> Baseline:
 
 def of_state(table: Any) -> Baseline:
     """b_t = b(s_t), or b(t, s_t). `table` [S] or [T, S]."""
-    values = np.asarray(table)
+    values = as_array(table)
     return lambda trajectory, t: entry(values, t, trajectory.states[t])
 
 
 def of_action(table: Any) -> Baseline:
     """b_t = b(s_t, a_t), or b(t, s_t, a_t). `table` [S, A] or [T, S, A]. Claim AD.7."""
-    values = np.asarray(table)
+    values = as_array(table)
     return lambda trajectory, t: entry(values, t, trajectory.states[t], trajectory.actions[t])
 
 
@@ -238,6 +239,12 @@ def per_decision(weights: Weights, policy: Any, behaviour: Any) -> Weights:
 
 
 # --- what they are made of ------------------------------------------------------------------------------------------
+
+
+def as_array(table: Any) -> Array:
+    """A table as an array; integers become Fractions, which numpy's own are not, and whose quotients are exact."""
+    found = np.asarray(table)
+    return found.astype(object) * Fraction(1) if found.dtype.kind in "iu" else found
 
 
 def entry(table: Array, t: int, *place: int) -> Any:
