@@ -330,6 +330,12 @@ def test_the_weight_of_a_trajectory_grows_exponentially(horizon: int) -> None:
     assert found.variance == (1 + chi) ** horizon - 1 and found.effective_share == 1 / (1 + chi) ** horizon
 
 
+def test_weights_that_miss_a_part_of_the_support_have_another_mean() -> None:
+    """IS.2: p = (½, ½), q = (1, 0): the only weight is ½, it does not scatter, and every sample counts."""
+    found = weight_moments(TabularWorld(arms(0, 0), ((HALF, HALF),), 1, ((1, 0),)))
+    assert (found.mean, found.second_moment, found.variance, found.effective_share) == (HALF, HALF**2, 0, 1)
+
+
 def test_the_products_of_ratios_by_hand() -> None:
     one = Trajectory(Fraction(1), (0, 0, 0), (1, 0), (0, 0), False)
     policy, old = ((Fraction(1, 4), Fraction(3, 4)),), ((HALF, HALF),)
