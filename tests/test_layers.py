@@ -73,6 +73,12 @@ def test_the_algorithms_know_nothing_of_the_claims(path: Path) -> None:
     assert all(name.startswith(("derivations.algorithms", "derivations.files")) for name in ours(path))
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "laboratory").glob("*.py")), ids=lambda p: p.name)
+def test_the_laboratory_knows_worlds_and_algorithms_and_no_claims(path: Path) -> None:
+    assert all(name.startswith(("derivations.laboratory", "derivations.algorithms")) for name in ours(path))
+    assert path.name == "pictures.py" or not any(name.startswith("matplotlib") for name in imports(path))
+
+
 @pytest.mark.parametrize("path", sorted(WORLDS.glob("*.py")), ids=lambda p: p.name)
 def test_the_worlds_know_neither_claims_nor_algorithms(path: Path) -> None:
     assert not any(name.startswith(("derivations", "torch")) for name in imports(path))
@@ -80,7 +86,15 @@ def test_the_worlds_know_neither_claims_nor_algorithms(path: Path) -> None:
 
 @pytest.mark.parametrize("path", BELOW_THE_BRIDGE, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_what_judges_knows_nothing_of_what_runs(path: Path) -> None:
-    forbidden = ("torch", "numpy", "toy_envs", "derivations.algorithms", "derivations.bridge", "derivations.tensors")
+    forbidden = (
+        "torch",
+        "numpy",
+        "toy_envs",
+        "derivations.algorithms",
+        "derivations.bridge",
+        "derivations.tensors",
+        "derivations.laboratory",
+    )
     assert not any(name.startswith(forbidden) for name in imports(path))
 
 
