@@ -81,12 +81,13 @@ class Settings:
 class Batch:
     """Responses and what is known of each of their tokens, [batch, time], all of it free of θ.
 
-    `logp_old` under the policy that drew them; `rewards` with the penalty; `returns` the whole return of the response
-    at each of its tokens; `advantages` by GAE, `targets` what the value head should say.
+    `logp_old` and `values` of the policy that drew them; `rewards` with the penalty; `returns` the whole return of the
+    response at each of its tokens; `advantages` by GAE, `targets` what the value head should say.
     """
 
     responses: Responses
     logp_old: Tensor
+    values: Tensor
     rewards: Tensor
     returns: Tensor
     advantages: Tensor
@@ -118,7 +119,7 @@ def _reinforce(scores: Scores, batch: Batch, settings: Settings) -> losses.Loss:
 def _ppo(scores: Scores, batch: Batch, settings: Settings) -> losses.Loss:
     mask = batch.responses.mask
     policy_loss, told = losses.ppo_clip(scores.logp, batch.logp_old, batch.advantages, mask, settings.clip_range)
-    value_loss, told_too = losses.value(scores.values, batch.targets, mask)
+    value_loss, told_too = losses.value(scores.values, batch.values, batch.targets, mask)
     return policy_loss + settings.value_coefficient * value_loss, {**told, **told_too}
 
 
@@ -197,11 +198,14 @@ class Trainer:
             rewards, scores.values, following, last, torch.zeros_like(last), settings.gamma, settings.lam, mask
         )
         returns = rewards.sum(-1, keepdim=True).expand_as(rewards)
-        batch = Batch(responses, scores.logp, rewards, returns, advantages, advantages + scores.values)
+        batch = Batch(responses, scores.logp, scores.values, rewards, returns, advantages, advantages + scores.values)
         return batch, {"sampled_score": earned.double().mean().item()}
 
     def _step(self, batch: Batch, where: str) -> dict[str, float]:
-        loss, told = ALGORITHMS[self.settings.algorithm].loss(score(self.policy, batch.responses), batch, self.settings)
+        scores = score(self.policy, batch.responses)
+        if not (scores.logp.isfinite().all() and scores.values.isfinite().all()):
+            raise Diverged(f"{where}: the policy's probabilities or values are not finite")
+        loss, told = ALGORITHMS[self.settings.algorithm].loss(scores, batch, self.settings)
         self.optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.settings.most_gradient_norm)
