@@ -143,7 +143,7 @@ def divergences() -> list[Batch]:
 def critics() -> list[Batch]:
     """A value far from its target, two that are right, then random ones."""
     one = {"mask": flags([1])}
-    far = {"values": table([1]), "values_old": table([5]), "targets": table([10]), "clip": 0.2, **one}
+    far: dict[str, Any] = {"values": table([1]), "values_old": table([5]), "targets": table([10]), "clip": 0.2, **one}
     near = {"values": table([1]), "values_old": table([1.1]), "targets": table([3]), "clip": None, **one}
     pair = table([0], [1])
     two = {"values": pair, "values_old": pair, "targets": pair, "clip": None, "mask": flags([1], [1])}

@@ -26,7 +26,8 @@ from derivations.diagnose.subjects import EACH, SUBJECTS, TOTAL, Subject
 from derivations.diagnose.telling import shown
 from toy_envs.errors import BadInput
 
-MOST_WAYS = 600
+MOST_WAYS = 600  # to call a function whose arguments are not known by their names
+MOST_WITH_BUGS = 48  # of them, in which it is looked for in the zoo
 T = TypeVar("T")
 SAID = ("arguments", "sign", "aggregation", "scale", "correction", "time_major", "detached_by", *TYPICAL)
 
@@ -132,7 +133,9 @@ class _Trial:
     def agrees(self, k: int, function: Function, convention: Convention, slack: bool = False) -> bool:
         """Whether the function says of a batch what the other does."""
         batch, found = self.batches[k][0], self.found(k)
-        if not convention.differentiated and isinstance(found, Outcome) and found.differentiable:
+        if isinstance(found, Failure) or (found.value.dim() == 0) == (convention.aggregation == EACH):
+            return False
+        if not convention.differentiated and found.differentiable:
             return False
         atol = batch.slack if slack and batch.strict else None
         return agree(found, self.expected(k, function, convention), batch, atol, convention.differentiated)
@@ -186,7 +189,7 @@ class _Examination:
         for _, match in self._matches(_Trial.all_agree, [(None, self.subject.right)], self._conventions()):
             return self._right(match)
         forms = [(bug, form) for bug in BUGS for form in bug.forms(self.subject.like)]
-        for bug, match in self._matches(_Trial.behaves_like, forms, self._conventions()):
+        for bug, match in self._matches(_Trial.behaves_like, forms, self._conventions(), MOST_WITH_BUGS):
             k = match.trial.first_difference(match.convention)
             message = f"{self._name()} behaves like the bug {bug.name}. {bug.does}"
             return self._about(match, k, bug.name, message + self._hint())
@@ -230,7 +233,9 @@ class _Examination:
     def _conventions(self, widely: bool = False) -> list[Convention]:
         """The conventions that may be meant; `widely`: also those that are not guessed and those that were not given."""
         subject, said = self.subject, {} if widely else self.said
-        known = (*AGGREGATIONS, TOTAL) if subject.aggregations[0] in AGGREGATIONS and widely else subject.aggregations
+        known = subject.aggregations
+        if widely and known[0] in AGGREGATIONS:
+            known = (*AGGREGATIONS, TOTAL)
         for name, options in (("sign", ("minimised", "maximised")), ("correction", (0, 1))):
             if name in said and said[name] not in options:
                 raise BadInput(f"{name} is {said[name]!r}; expected one of {', '.join(map(repr, options))}")
@@ -252,8 +257,9 @@ class _Examination:
         test: Callable[[_Trial, Function, Convention], bool],
         functions: Sequence[tuple[T, Function]],
         conventions: Sequence[Convention],
+        most: int | None = None,
     ) -> Iterator[tuple[T, _Match]]:
-        for trial in self._all():
+        for trial in islice(self._all(), most):
             for convention in conventions:
                 for bug, function in functions:
                     if test(trial, function, convention):

@@ -69,7 +69,7 @@ def observed(call: Call, subject: Subject, inputs: Mapping[str, Any]) -> Observe
         value = _tensor(call(given))
         if call.time_major and value.dim() > 1:
             value = value.transpose(0, 1)
-        return value.reshape(()) if subject.is_loss and value.numel() == 1 else value
+        return value.reshape(()) if "mask" in given and value.shape == (1,) else value
 
     try:
         return _evaluated(produce, subject, inputs)
@@ -85,6 +85,8 @@ def reference(function: Function, subject: Subject, inputs: Mapping[str, Any], a
         own = {name: moved[name] for name in given}
         if not subject.is_loss:
             return _put_together(_tensor(function(**own)), moved, aggregation)
+        if aggregation == EACH:
+            return _one_by_one(function, own)
         if not accepts(function, "aggregation"):
             return _tensor(function(**own)) * (_count(moved) if aggregation == TOTAL else 1)
         if aggregation == TOTAL:
@@ -100,6 +102,21 @@ def reference(function: Function, subject: Subject, inputs: Mapping[str, Any], a
 def _count(inputs: Mapping[str, Any]) -> int:
     """The number of sequences, pairs or prompts of a batch."""
     return len(next(value for value in inputs.values() if isinstance(value, Tensor) and value.dim()))
+
+
+def _one_by_one(function: Function, inputs: Mapping[str, Any]) -> Tensor:
+    """The loss of each step alone [batch, time], or of each pair [pairs]."""
+    tables = {name: value for name, value in inputs.items() if isinstance(value, Tensor) and value.dim()}
+    mask = inputs.get("mask", torch.ones(_count(inputs), 1, dtype=torch.bool))
+    alone = {"aggregation": "sequence_sum"} if accepts(function, "aggregation") else {}
+    terms = []
+    for row, step in mask.nonzero().tolist():
+        given = {**inputs, **{name: value[row : row + 1] for name, value in tables.items()}}
+        if "mask" in inputs:
+            given["mask"] = torch.zeros_like(given["mask"]).index_fill(1, torch.tensor([step]), True)
+        terms.append(_tensor(function(**given, **alone)))
+    found = torch.zeros(mask.shape, dtype=terms[0].dtype).masked_scatter(mask, torch.stack(terms))
+    return found if "mask" in inputs else found.squeeze(1)
 
 
 def _put_together(value: Tensor, inputs: Mapping[str, Any], aggregation: str) -> Tensor:
@@ -174,6 +191,8 @@ def agree(found: Observed, expected: Observed, batch: Batch, atol: float | None 
     if isinstance(found, Failure) or isinstance(expected, Failure):
         return False
     pairs = [(found.value, expected.value)]
+    if found.value.numel() == expected.value.numel() == 1:
+        pairs = [(found.value.reshape(()), expected.value.reshape(()))]
     if gradients:
         pairs += [(found.gradients[name], expected.gradients[name]) for name in expected.gradients]
     absolute = batch.atol if atol is None else atol

@@ -42,13 +42,14 @@ class Subject:
 
     @property
     def is_loss(self) -> bool:
-        """Whether the right function gives one number, to be minimised."""
-        return EACH not in self.aggregations
+        """Whether the right function gives one number, to be minimised; else a number for each step."""
+        return self.aggregations[0] != EACH
 
 
 _MINIMISED = ("minimised",)
-_LOSS = ("sequence_sum", "token_mean", "sequence_mean", TOTAL)  # the default of the losses first
+_LOSS = ("sequence_sum", "token_mean", "sequence_mean", TOTAL, EACH)  # the default of the losses first
 _TABLE = (EACH, *AGGREGATIONS, TOTAL)
+_MEAN = ("pair_mean", TOTAL, EACH)
 _OLD = ("logp", "logp_old", "advantages")
 _EPISODES = ("rewards", "values", "next_values", "terminated", "truncated", "gamma", "lam", "mask")
 _PAIRS = ("logp_chosen", "logp_rejected", "logp_ref_chosen", "logp_ref_rejected")
@@ -75,10 +76,6 @@ def _among(inputs: tuple[str, ...], *names: str) -> tuple[str, ...]:
 def _table(like: str, inputs: tuple[str, ...], made: Callable[[], list[Batch]], *leaves: str) -> Subject:
     extras = ("dones", "last_values", "lengths")
     return Subject(like, inputs, made, leaves, extras=extras, aggregations=_TABLE, signs=_MINIMISED)
-
-
-def _mean(like: str, inputs: tuple[str, ...], made: Callable[[], list[Batch]], **where: tuple[str, ...]) -> Subject:
-    return Subject(like, inputs, made, aggregations=("pair_mean", TOTAL), **where)
 
 
 SUBJECTS: dict[str, Subject] = {
@@ -123,7 +120,7 @@ SUBJECTS: dict[str, Subject] = {
             leaves=("logp",),
             constants=("rewards",),
             extras=("lengths",),
-            aggregations=("sequence_sum", TOTAL),
+            aggregations=("sequence_sum", TOTAL, EACH),
         ),
         Subject(
             "value",
@@ -133,7 +130,7 @@ SUBJECTS: dict[str, Subject] = {
             constants=("targets",),
             past=("values_old",),
             extras=("lengths", "aggregation"),
-            aggregations=(*AGGREGATIONS, TOTAL),
+            aggregations=(*AGGREGATIONS, TOTAL, EACH),
             signs=_MINIMISED,
             scales=(1.0, 0.5),
         ),
@@ -147,19 +144,27 @@ SUBJECTS: dict[str, Subject] = {
             # A bonus of the wrong sign is the bug itself: that it is to be maximised must be said.
             signs=_MINIMISED,
         ),
-        _mean(
+        Subject(
             "dpo",
             (*_PAIRS, "beta"),
             batches.preferences,
+            aggregations=_MEAN,
             leaves=_PAIRS[:2],
             past=_PAIRS[2:],
             extras=("lengths_chosen", "lengths_rejected"),
         ),
-        _mean("reward_model", ("chosen", "rejected"), batches.preferences, leaves=("chosen", "rejected")),
-        _mean(
+        Subject(
+            "reward_model",
+            ("chosen", "rejected"),
+            batches.preferences,
+            leaves=("chosen", "rejected"),
+            aggregations=_MEAN,
+        ),
+        Subject(
             "regularised_objective",
             ("logits", "rewards", "logits_ref", "beta"),
             batches.bandits,
+            aggregations=_MEAN,
             leaves=("logits",),
             constants=("rewards",),
             past=("logits_ref",),
