@@ -37,29 +37,29 @@ def score_after_the_end(scores: Tensor, logp: Tensor, logp_ref: Tensor, mask: Te
     return -beta * k1(logp.detach(), logp_ref, mask) + scores.unsqueeze(-1) * late
 
 
-def k1_inverted(logp: Tensor, logp_ref: Tensor) -> Tensor:
+def k1_inverted(logp: Tensor, logp_ref: Tensor, mask: Tensor | None = None) -> Tensor:
     """The ratio is turned round."""
-    return logp_ref - logp
+    return k1(logp_ref, logp, mask)
 
 
-def k3_inverted(logp: Tensor, logp_ref: Tensor) -> Tensor:
+def k3_inverted(logp: Tensor, logp_ref: Tensor, mask: Tensor | None = None) -> Tensor:
     """The ratio is turned round: ρ = π/π_ref."""
-    return torch.expm1(logp - logp_ref) - (logp - logp_ref)
+    return k3(logp_ref, logp, mask)
 
 
-def k1_clamped(logp: Tensor, logp_ref: Tensor) -> Tensor:
+def k1_clamped(logp: Tensor, logp_ref: Tensor, mask: Tensor | None = None) -> Tensor:
     """What is negative becomes 0."""
-    return (logp - logp_ref).clamp(min=0)
+    return k1(logp, logp_ref, mask).clamp(min=0)
 
 
-def k1_absolute(logp: Tensor, logp_ref: Tensor) -> Tensor:
+def k1_absolute(logp: Tensor, logp_ref: Tensor, mask: Tensor | None = None) -> Tensor:
     """What is negative loses its sign, as if a KL divergence of one token could not be negative."""
-    return (logp - logp_ref).abs()
+    return k1(logp, logp_ref, mask).abs()
 
 
-def k3_cancelling(logp: Tensor, logp_ref: Tensor) -> Tensor:
+def k3_cancelling(logp: Tensor, logp_ref: Tensor, mask: Tensor | None = None) -> Tensor:
     """exp(d) − 1 − d, which leaves no digit where d is small."""
-    d = logp_ref - logp
+    d = -k1(logp, logp_ref, mask)
     return d.exp() - 1 - d
 
 
