@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -135,9 +136,26 @@ def of_pairs(
     return -F.logsigmoid(beta * margin), margin
 
 
+class Surrogate(torch.nn.Module):
+    """A loss as a module, with its clip range inside."""
+
+    def forward(self, log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, mask: Tensor) -> Tensor:
+        return -RIGHT["ppo_clip"](log_prob, old_log_prob, advantage, mask, 0.1)[0]  # type: ignore[no-any-return]
+
+
+def in_single_precision(rewards: Tensor, gamma: float) -> Any:
+    """The result in NumPy, and in float32."""
+    found = np.zeros(rewards.shape, dtype=np.float32)
+    for t in reversed(range(rewards.shape[1])):
+        found[:, t] = rewards[:, t].numpy() + (gamma * found[:, t + 1] if t + 1 < rewards.shape[1] else 0)
+    return found
+
+
 @pytest.mark.parametrize(
     ("function", "like", "said", "told"),
     [
+        (Surrogate(), "ppo_clip", {}, "sign is maximised; aggregation is sequence_sum; epsilon is 0.1"),
+        (in_single_precision, "discounted_returns", {}, "in value"),
         (trl_like, "ppo_clip", {"detached_by": "caller"}, "aggregation is token_mean"),
         (objective, "ppo_clip", {}, "sign is maximised; aggregation is sequence_mean"),
         (each_token, "ppo_clip", {}, "aggregation is each; epsilon is 0.3"),
@@ -150,6 +168,7 @@ def of_pairs(
         (lambda logp, logp_ref: (logp - logp_ref).pow(2).mean() / 2, "k2", {}, "aggregation is token_mean"),
         (lambda policy, responses: score(policy, responses).logp, "score", {}, "value and gradient"),
     ],
+    ids=lambda each: getattr(each, "__name__", type(each).__name__),
 )
 def test_what_is_right_in_another_way_is_right_and_the_guesses_are_told(
     function: Callable[..., Any], like: str, said: dict[str, Any], told: str
@@ -307,8 +326,8 @@ def test_what_gives_no_comparable_result_is_told_plainly(function: Callable[...,
 @pytest.mark.parametrize(
     ("wrong", "like"),
     [
-        (lambda logp, logp_old, advantages, mask, epsilon: RIGHT["ppo_clip"](logp, logp_old, advantages, mask, 0.2), "ppo_clip"),
-        (lambda logp, logp_old, advantages, mask, epsilon: RIGHT["cpi"](logp, logp_old, advantages, mask), "ppo_clip"),
+        (lambda logp, logp_old, adv, mask, epsilon: RIGHT["ppo_clip"](logp, logp_old, adv, mask, 0.2), "ppo_clip"),
+        (lambda logp, logp_old, adv, mask, epsilon: RIGHT["cpi"](logp, logp_old, adv, mask), "ppo_clip"),
         (lambda rewards, gamma, mask: RIGHT["discounted_returns"](rewards, 0.9, mask), "discounted_returns"),
         (lambda logp, logp_ref: (logp - logp_ref) ** 2, "k2"),
         (lambda logp, logp_ref: logp_ref - logp, "k2"),

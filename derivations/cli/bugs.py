@@ -12,6 +12,7 @@ from derivations.checker.errors import BadInput
 from derivations.cli import records, screen
 from derivations.cli.columns import Columns
 from derivations.cli.train import needs_torch
+from derivations.cli.verify import number
 
 if TYPE_CHECKING:
     from derivations.algorithms.bugs import Bug
@@ -39,7 +40,7 @@ def command(names: tuple[str, ...], likes: tuple[str, ...], given: str | None) -
         records.write_whole(path, as_json(chosen))
     console = screen.console(stderr=to_stdout)
     console.print(table(chosen))
-    console.print(f"{len(chosen)} forms of {len({bug.kind for bug in chosen})} bugs")
+    console.print(f"{number(len(chosen), 'form')} of {number(len({bug.kind for bug in chosen}), 'bug')}")
 
 
 def selected(bugs: Sequence[Bug], names: Sequence[str], likes: Sequence[str]) -> list[Bug]:

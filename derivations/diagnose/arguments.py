@@ -9,7 +9,7 @@ from itertools import islice, permutations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from derivations.diagnose.subjects import Subject
 from toy_envs.errors import BadInput
@@ -156,8 +156,9 @@ def ways(
 
 def _parameters(function: Callable[..., Any]) -> list[Parameter] | None:
     """The parameters of a function; None where it does not tell them."""
+    told = function.forward if isinstance(function, nn.Module) else function
     try:
-        found = list(signature(function).parameters.values())
+        found = list(signature(told).parameters.values())
     except (TypeError, ValueError):
         return None
     if any(p.kind is Parameter.VAR_POSITIONAL for p in found):

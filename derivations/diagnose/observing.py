@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -142,8 +143,8 @@ def _tensor(result: Any) -> Tensor:
             found = found[name]
         elif not isinstance(found, Tensor) and hasattr(found, name):
             found = getattr(found, name)
-    if isinstance(found, int | float):
-        found = torch.tensor(float(found), dtype=torch.float64)
+    if isinstance(found, int | float | np.ndarray | np.number):
+        found = torch.as_tensor(found, dtype=torch.float64)
     if not isinstance(found, Tensor):
         raise _NoTensor(
             f"returns {type(result).__name__}; expected a tensor, or a tuple or a mapping with one as the loss"
