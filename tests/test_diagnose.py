@@ -166,6 +166,12 @@ def in_single_precision(rewards: Tensor, gamma: float) -> Any:
         (of_pairs, "dpo", {}, "A gradient passes to logp_ref_chosen, logp_ref_rejected"),
         (lambda logp, logp_ref: (logp - logp_ref).detach(), "k1", {}, "No gradient leaves it"),
         (lambda logp, logp_ref: (logp - logp_ref).pow(2).mean() / 2, "k2", {}, "aggregation is token_mean"),
+        (
+            lambda logits, labels: -F.cross_entropy(logits.mT, labels, reduction="none"),
+            "token_logp",
+            {},
+            "and gradient",
+        ),
         (lambda policy, responses: score(policy, responses).logp, "score", {}, "value and gradient"),
     ],
     ids=lambda each: getattr(each, "__name__", type(each).__name__),
@@ -209,6 +215,22 @@ def test_a_bug_is_named_under_other_conventions_too() -> None:
     found = diagnose(maximised, like="ppo_clip")
     assert found.bug == "max_for_min"
     assert "sign is maximised; aggregation is token_mean" in found.message
+
+
+def test_a_bug_is_named_where_rounding_and_overflow_hide_it() -> None:
+    """exp(d) − 1 − d with d turned round; β twice inside a σ that underflows: the worse of the two is told."""
+
+    def turned(logp: Tensor, logp_ref: Tensor) -> Tensor:
+        return (logp - logp_ref).exp() - 1 - (logp - logp_ref)
+
+    def twice(
+        logp_chosen: Tensor, logp_rejected: Tensor, ref_chosen_logp: Tensor, ref_rejected_logp: Tensor, beta: float
+    ):  # type: ignore[no-untyped-def]
+        margin = logp_chosen - ref_chosen_logp - (logp_rejected - ref_rejected_logp)
+        return -torch.log(torch.sigmoid(beta * beta * margin)).mean()
+
+    assert diagnose(turned, like="k3").bug == "k3_inverted"
+    assert diagnose(twice, like="dpo").bug == "beta_twice"
 
 
 def test_the_smallest_batch_is_shown_with_both_values() -> None:

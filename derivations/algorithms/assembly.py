@@ -15,6 +15,22 @@ from derivations.algorithms.returns import discounted_returns
 from toy_envs.errors import BadInput
 
 
+def token_logp(logits: Tensor, tokens: Tensor) -> Tensor:
+    """The log-probability of each token that was drawn.
+
+    log π(y_t∣x, y_<t) = ℓ_t(y_t) − log Σ_a exp ℓ_t(a),  ℓ_t the logits before y_t
+
+    Parameters: `logits` [batch, time, vocabulary], what the policy says before each token: of a model that gives logits
+    after each token that it reads, those of the place before; at temperature 1. `tokens` [batch, time], drawn from π.
+    Returns [batch, time], in nats. Raises BadInput where the shapes do not fit. Claims TR.2, IS.4.
+    """
+    if logits.dim() != 3 or logits.shape[:2] != tokens.shape:
+        raise BadInput(
+            f"logits is {list(logits.shape)}; expected the shape of the tokens {list(tokens.shape)} and one axis"
+        )
+    return logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+
+
 def penalised_rewards(scores: Tensor, logp: Tensor, logp_ref: Tensor, mask: Tensor, beta: float) -> Tensor:
     """The rewards of a response: the penalty on each of its tokens, the score on its last one.
 

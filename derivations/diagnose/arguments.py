@@ -56,6 +56,7 @@ _NAMES = {
     "lengths_chosen": "chosen_lengths chosen_length",
     "lengths_rejected": "rejected_lengths rejected_length",
     "lengths": "length seq_lens sequence_lengths",
+    "tokens": "token token_ids actions action labels input_ids completion_ids index indices",
     "policy": "model gpt",
     "responses": "response batch completions",
     "aggregation": "",

@@ -305,3 +305,14 @@ def readings() -> list[Batch]:
         prompts = torch.randint(0, 3, (len(lengths), 2), generator=generator)
         made.append({"policy": tiny_policy(seed), "responses": Responses(prompts, drawn, mask)})
     return [Batch(inputs) for inputs in made]
+
+
+def drawn() -> list[Batch]:
+    """Tokens with the logits before them: two of two, then random ones."""
+    first = table([0.25, 0.75], [0.5, 0.5]).log().unsqueeze(0)
+    made: list[dict[str, Any]] = [{"logits": first, "tokens": torch.tensor([[1, 0]])}]
+    for seed, (batch, time) in enumerate(((1, 1), (2, 3), (3, 4))):
+        random = _Random(seed)
+        tokens = torch.randint(0, 4, (batch, time), generator=random.generator)
+        made.append({"logits": random.normal(batch, time, 4), "tokens": tokens})
+    return [Batch(inputs) for inputs in made]

@@ -278,7 +278,7 @@ class _Examination:
                 same = isinstance(first, Failure) or isinstance(again, Failure) or torch.equal(first.value, again.value)
                 if same or (isinstance(first, Outcome) and first.value.isnan().any()):
                     continue
-                bug = "score_with_dropout" if self.subject.like == "score" else None
+                bug = "score_with_dropout" if self.subject.like in ("score", "token_logp") else None
                 message = f"{self._name()} is not right: it says two things of one batch" + (
                     f", as the bug {bug} does: dropout is on while scoring." if bug else "; something in it is random."
                 )

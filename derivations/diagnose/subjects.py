@@ -90,6 +90,7 @@ SUBJECTS: dict[str, Subject] = {
         _table("exact_kl", ("logits", "logits_ref", "mask"), batches.laws, "logits"),
         _table("leave_one_out", ("returns",), batches.groups),
         _table("penalised_rewards", ("scores", "logp", "logp_ref", "mask", "beta"), batches.policies),
+        _table("token_logp", ("logits", "tokens"), batches.drawn, "logits"),
         _table("score", ("policy", "responses"), batches.readings, "policy"),
         Subject(
             "whiten",

@@ -32,6 +32,7 @@ RIGHT: dict[str, Function] = {
     "whiten": assembly.whiten,
     "discounted_reinforce": assembly.discounted_reinforce,
     "regularised_objective": assembly.regularised_objective,
+    "token_logp": assembly.token_logp,
     "score": rollout.score,
     "sample": rollout.sample,
 }

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from derivations.algorithms.assembly import token_logp
 from derivations.algorithms.bugs.entry import Bug, Example, Function, numbers
 from derivations.algorithms.gpt import GPT, Output
 from derivations.algorithms.rollout import Responses, Scores, sample, score
@@ -56,8 +57,33 @@ def score_shifted_back(policy: GPT, responses: Responses) -> Scores:
     return _scored(found, found.logits.roll(1, 1), responses)
 
 
+def logp_at_a_temperature(logits: Tensor, tokens: Tensor) -> Tensor:
+    """The logits are divided by a temperature of ½."""
+    return token_logp(logits / TEMPERATURE, tokens)
+
+
+def logp_at_two(logits: Tensor, tokens: Tensor) -> Tensor:
+    """The logits are divided by a temperature of 2."""
+    return token_logp(logits / 2, tokens)
+
+
+def logp_shifted(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Each token is read from the logits after it; the last one from those at the start."""
+    return token_logp(logits.roll(-1, 1), tokens)
+
+
+def logp_shifted_back(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Each token is read from the logits one token earlier."""
+    return token_logp(logits.roll(1, 1), tokens)
+
+
+def logp_with_dropout(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Half of the logits are set to 0 at random, the others doubled."""
+    return token_logp(F.dropout(logits, 0.5), tokens)
+
+
 def _scored(found: Scores, logits: Tensor, responses: Responses) -> Scores:
-    logp = logits.log_softmax(-1).gather(-1, responses.tokens.unsqueeze(-1)).squeeze(-1)  # [batch, time]
+    logp = token_logp(logits, responses.tokens)  # [batch, time]
     return Scores(logp.masked_fill(~responses.mask, 0.0), logits, found.values)
 
 
@@ -162,7 +188,7 @@ BUGS = (
         "Scores at temperature ½ what was drawn at 1: the scores have no mean of 0.",
         Example("logits (0, ln 3): E[∇log π_½] in the second logit, a ∼ π₁", "0", "−3/10", _score_gradient),
         ("IS.4", "KL.1"),
-        (("score", score_at_two),),
+        (("score", score_at_two), ("token_logp", logp_at_a_temperature), ("token_logp", logp_at_two)),
     ),
     Bug(
         "score_with_dropout",
@@ -174,6 +200,7 @@ BUGS = (
             "logits (0, ln 3), dropout ½ on them, the second token: the first ratios", "1", "⅔, 6/5", _first_ratios
         ),
         ("IS.4",),
+        (("token_logp", logp_with_dropout),),
     ),
     Bug(
         "score_shifted",
@@ -183,6 +210,6 @@ BUGS = (
         "Scores each token by the logits that come after it.",
         Example("logits (0, ln 3), then (0, 0), tokens 1, 0: their probabilities", "¾, ½", "½, ¼", _two_places),
         ("TR.2",),
-        (("score", score_shifted_back),),
+        (("score", score_shifted_back), ("token_logp", logp_shifted), ("token_logp", logp_shifted_back)),
     ),
 )
