@@ -15,8 +15,9 @@ How it differs from the papers:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from math import isfinite
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from math import isfinite, nan
 from statistics import fmean
 from typing import Any
 
@@ -39,6 +40,7 @@ class Diverged(ArithmeticError):
 
 
 DAMPING = 1e-3  # of TRPO's Fisher matrix, which is singular (TP.7)
+FISHER_STRIDE = 4  # of the responses, one in so many is enough for it (appendix C of the paper does with one in ten)
 KL_PLACEMENTS = ("reward", "loss_k2", "loss_k3", "loss_exact")
 BASELINES = ("none", "leave_one_out")
 
@@ -54,7 +56,7 @@ class Settings:
     "leave_one_out" is the mean of the others of the batch, which leaves the estimate unbiased;
     `clip_range` is ε of VIII.I; `value_coefficient` is c₁ of VIII.II; `trust_coefficient` is β of VII.II, to begin
     with, and `target_divergence` the D(π_old‖π) per token, in nats, to which it is adapted, 0 for never; `delta` is δ
-    of VII.I, which falls with the square of the step size; `comparisons` of each response are made for DPO;
+    of VII.I; both fall with the square of the step size; `comparisons` of each response are made for DPO;
     `most_gradient_norm` bounds the norm of each gradient. Raises BadInput where one is out of its range.
     """
 
@@ -135,8 +137,9 @@ class Batch:
 
     def rows(self, index: Tensor) -> Batch:
         """The responses of the rows `index`."""
-        parts = (getattr(self, field.name) for field in fields(self) if field.name != "responses")
-        return Batch(self.responses.rows(index), *(part[index] if isinstance(part, Tensor) else part for part in parts))
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        cut: dict[str, Any] = {name: part[index] for name, part in found.items() if isinstance(part, Tensor)}
+        return replace(self, responses=self.responses.rows(index), **cut)
 
 
 # --- an algorithm is a loss -----------------------------------------------------------------------------------------
@@ -223,9 +226,11 @@ ALGORITHMS = {
     "reinforce": Algorithm(_reinforce, {"epochs": 1, "minibatches": 1}),
     "cpi": Algorithm(_cpi, {}),
     "trpo_penalty": Algorithm(_trpo_penalty, {}),
-    "trpo": Algorithm(_surrogate, {}, natural=True),
+    "trpo": Algorithm(_surrogate, {"minibatches": 2, "learning_rate": 0.03}, natural=True),
     "ppo": Algorithm(_ppo, {}),
-    "dpo": Algorithm(_dpo, {"epochs": 1, "minibatches": 1}, from_preferences=True),
+    "dpo": Algorithm(
+        _dpo, {"epochs": 1, "minibatches": 1, "learning_rate": 0.01, "comparisons": 256}, from_preferences=True
+    ),
 }
 
 
@@ -274,14 +279,20 @@ class Trainer:
         Raises Diverged where a loss, a gradient or the regret is not finite.
         """
         self.updates_done += 1
-        batch, told = self.collect_preferences() if self.algorithm.from_preferences else self.collect()
-        if self.algorithm.natural:
-            told |= self._natural_step(batch)
-            told |= self._epochs(batch, _critic)
+        if self.algorithm.from_preferences:
+            pairs, told = self.collect_preferences()
+            told |= self._epochs(pairs, self.algorithm.loss)
         else:
-            told |= self._epochs(batch, self.algorithm.loss)
+            with self._watched("drawing"):
+                batch, told = self.collect()
+            if self.algorithm.natural:
+                with self._watched("natural step"):
+                    told |= _finite(self._natural_step(batch))
+                told = {**self._epochs(batch, _critic), **told}
+            else:
+                told |= self._epochs(batch, self.algorithm.loss)
+                told |= self._adapted(told)
         self.schedule.step()
-        self._adapt(told)
         return {"update": self.updates_done, **self.exact_metrics(), **told}
 
     @torch.no_grad()
@@ -331,65 +342,71 @@ class Trainer:
         for epoch in range(self.settings.epochs):
             order = torch.randperm(len(batch), generator=self.generator, device=self.generator.device)
             for part, index in enumerate(order.chunk(self.settings.minibatches)):
-                where = f"update {self.updates_done}, epoch {epoch + 1}, minibatch {part + 1}"
-                steps.append(self._step(batch.rows(index), loss, where))
+                with self._watched(f"epoch {epoch + 1}, minibatch {part + 1}"):
+                    steps.append(_finite(self._step(batch.rows(index), loss)))
         return _together(steps)
 
-    def _step(self, batch: Batch | Preferences, loss_of: Loss, where: str) -> dict[str, float]:
-        loss, told = self._loss(batch, loss_of, where)
+    @contextmanager
+    def _watched(self, where: str) -> Iterator[None]:
+        """The settings were right: what a step refuses is a policy that has gone too far, and the message names it."""
+        try:
+            yield
+        except (BadInput, Diverged) as error:
+            raise Diverged(f"update {self.updates_done}, {where}: {error}") from error
+
+    def _step(self, batch: Batch | Preferences, loss_of: Loss) -> dict[str, float]:
+        loss, told = loss_of(score(self.policy, batch.responses), batch, self.settings)
         self.optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.trained, self.settings.most_gradient_norm)
-        told |= {"loss": loss.item(), "gradient_norm": norm.item()}
-        for name in ("loss", "gradient_norm"):
-            if not isfinite(told[name]):
-                raise Diverged(f"{where}: {name} is {told[name]}")
-        self.optimizer.step()
-        return told
-
-    def _loss(self, batch: Batch | Preferences, loss_of: Loss, where: str) -> losses.Loss:
-        scores = score(self.policy, batch.responses)
-        if not (scores.logp.isfinite().all() and scores.values.isfinite().all()):
-            raise Diverged(f"{where}: the policy's probabilities or values are not finite")
-        try:
-            return loss_of(scores, batch, self.settings)
-        except BadInput as error:  # the settings were right: it is the policy that has gone too far
-            raise Diverged(f"{where}: {error}") from error
+        if norm.isfinite():  # else what is left would be lost
+            self.optimizer.step()
+        return {**told, "loss": loss.item(), "gradient_norm": norm.item()}
 
     def _natural_step(self, batch: Batch) -> dict[str, float]:
         """TRPO's step: along F⁻¹g as far as the divergence allows, and back until the surrogate has gained."""
-        where = f"update {self.updates_done}, natural step"
         mask, weights = batch.responses.mask, list(self.policy.parameters())
         with sdpa_kernel(SDPBackend.MATH):  # the only one that is differentiated twice
-            loss, told = self._loss(batch, self.algorithm.loss, where)
-            logits = score(self.policy, batch.responses).logits
-            divergence = losses.aggregate(exact_kl(logits.detach(), logits, mask), mask, "token_mean")
+            loss, told = self.algorithm.loss(score(self.policy, batch.responses), batch, self.settings)
+            some = batch.responses.rows(torch.arange(0, len(batch), FISHER_STRIDE, device=mask.device))
+            logits = score(self.policy, some).logits
+            divergence = losses.aggregate(exact_kl(logits.detach(), logits, some.mask), some.mask, "token_mean")
             product = trpo.fisher_vector_product(divergence, weights, DAMPING)
         gradient = -trpo.flat(torch.autograd.grad(loss, weights, materialize_grads=True))
-        delta = self.settings.delta * (self.schedule.get_last_lr()[0] / self.settings.learning_rate) ** 2
+        delta = self._shrunk(self.settings.delta)
         step = trpo.natural_step(product, gradient, delta)
         before = trpo.flat([weight.detach() for weight in weights])
+        reached: dict[str, float] = {}
 
         @torch.no_grad()
         def outcome(part: Tensor) -> tuple[float, float]:
             torch.nn.utils.vector_to_parameters(before + part, weights)
-            after, told_after = self._loss(batch, self.algorithm.loss, where)
-            logits = score(self.policy, batch.responses).logits
-            reached = losses.aggregate(exact_kl(batch.logits_old, logits, mask), mask, "token_mean")
-            told.update(told_after)
-            return loss.item() - after.item(), reached.item()
+            scores = score(self.policy, batch.responses)
+            if not scores.logits.isfinite().all():
+                return nan, nan
+            after, told_after = self.algorithm.loss(scores, batch, self.settings)
+            apart = losses.aggregate(exact_kl(batch.logits_old, scores.logits, mask), mask, "token_mean").item()
+            reached.update({**told_after, "kl_old": apart})
+            return loss.item() - after.item(), apart
 
         taken = trpo.line_search(outcome, step, (gradient @ step).item(), delta)
         torch.nn.utils.vector_to_parameters(before + taken, weights)
         share = (taken.norm() / step.norm()).item() if step.any() else 0.0
-        return {**told, "step_share": share}
+        told |= reached if share else {}
+        return {**told, "loss": loss.item(), "gradient_norm": gradient.norm().item(), "step_share": share}
 
-    def _adapt(self, told: dict[str, float]) -> None:
-        if self.settings.target_divergence and self.settings.algorithm == "trpo_penalty":
-            told["trust_coefficient"] = self.trust_coefficient
-            self.trust_coefficient = trpo.adapted_beta(
-                self.trust_coefficient, told["kl_old"], self.settings.target_divergence
-            )
+    def _adapted(self, told: dict[str, float]) -> dict[str, float]:
+        """Adapts the coefficient of VII.II to what the batch did; its value for this batch, where there is a target."""
+        target = self._shrunk(self.settings.target_divergence)
+        if not target:
+            return {}
+        used = self.trust_coefficient
+        self.trust_coefficient = trpo.adapted_beta(used, told["kl_old"], target)
+        return {"trust_coefficient": used}
+
+    def _shrunk(self, divergence: float) -> float:
+        """A divergence, less by the square of what the step size has lost: it is of second order in the step."""
+        return divergence * (1 - (self.updates_done - 1) / self.settings.updates) ** 2
 
     @torch.no_grad()
     def exact_metrics(self) -> dict[str, float]:
@@ -417,6 +434,14 @@ class Trainer:
         """In float64, so that sums over thousands of prefixes lose nothing."""
         with torch.no_grad():
             return tuple(level.double() for level in exact.tree_logp(policy, self.tree))
+
+
+def _finite(told: dict[str, float]) -> dict[str, float]:
+    """The metrics of a step. Raises Diverged where its loss or its gradient is not finite."""
+    for name in ("loss", "gradient_norm"):
+        if not isfinite(told[name]):
+            raise Diverged(f"{name} is {told[name]}")
+    return told
 
 
 def _less_baseline(returns: Tensor, baseline: str) -> Tensor:
