@@ -391,6 +391,11 @@ def test_the_generators_are_left_as_they_were() -> None:
     [
         (trl_like, {"like": "ppo"}, "like is 'ppo'; expected one of discounted_returns, "),
         (trl_like, {"like": "ppo_clip", "mean": 1}, "convention 'mean' is not known; expected one of arguments, sign"),
+        (
+            sample,
+            {"like": "sample", "sign": "minimised"},
+            "convention 'sign' is not known; expected none for a sampler",
+        ),
         (trl_like, {"like": "ppo_clip", "sign": -1}, "sign is -1; expected one of 'minimised', 'maximised'"),
         (trl_like, {"like": "ppo_clip", "aggregation": "mean"}, "aggregation is 'mean'; expected one of token_mean"),
         (trl_like, {"like": "ppo_clip", "arguments": ["x"]}, "arguments has 'x'; expected one of logp, logp_old"),
