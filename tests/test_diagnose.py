@@ -116,6 +116,14 @@ def one_flag(rewards: Tensor, values: Tensor, dones: Tensor, last_values: Tensor
     return advantages, advantages + values
 
 
+def from_the_last_value(
+    rewards: Tensor, values: Tensor, next_value: Tensor, done: Tensor, gamma: float, lam: float
+) -> Tensor:
+    """`next_value` is that of the state after the last step alone."""
+    following = torch.cat((values[:, 1:], next_value.unsqueeze(1)), 1)
+    return RIGHT["gae"](rewards, values, following, done, torch.zeros_like(done), gamma, lam)  # type: ignore[no-any-return]
+
+
 def as_deviations(advantages: Tensor, mask: Tensor) -> Tensor:
     taken = advantages[mask]
     return (advantages - taken.mean()) / (taken.std() + 1e-8)
@@ -161,6 +169,7 @@ def in_single_precision(rewards: Tensor, gamma: float) -> Any:
         (each_token, "ppo_clip", {}, "aggregation is each; epsilon is 0.3"),
         (anonymous, "ppo_clip", {"detached_by": "caller"}, "arguments are advantages, logp, logp_old, mask, epsilon"),
         (one_flag, "gae", {}, "tensors are [time, batch]; masks and ends are numbers"),
+        (from_the_last_value, "gae", {}, "arguments are rewards, values, last_values, terminated, gamma, lam"),
         (as_deviations, "whiten", {}, "correction is 1"),
         (half_the_error, "value", {}, "scale is 0.5; clip is None. It takes no mask"),
         (of_pairs, "dpo", {}, "A gradient passes to logp_ref_chosen, logp_ref_rejected"),

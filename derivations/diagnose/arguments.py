@@ -70,6 +70,7 @@ TYPICAL: dict[str, tuple[Any, ...]] = {
 }
 """What a function without this argument may have in its place."""
 MOST_ORDERS = 120
+_AMBIGUOUS = ("nextvalue",)  # of each state, or of the last one alone
 
 
 def _plain(name: str) -> str:
@@ -153,6 +154,9 @@ def ways(
         taken = {**found, **dict(zip(unknown, chosen, strict=True))}
         order = tuple((p.name, taken[p.name]) for p in parameters if p.name in taken)
         yield Call(function, order, by_name, bool(unknown))
+        if "last_values" in _known(subject) and any(_plain(parameter) in _AMBIGUOUS for parameter, _ in order):
+            other = tuple((p, "last_values" if _plain(p) in _AMBIGUOUS else name) for p, name in order)
+            yield Call(function, other, by_name, True)
 
 
 def _parameters(function: Callable[..., Any]) -> list[Parameter] | None:

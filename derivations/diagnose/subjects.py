@@ -104,6 +104,7 @@ SUBJECTS: dict[str, Subject] = {
         _policy("cpi", *_OLD, "mask"),
         _policy("trpo_penalty", *_OLD, "kl", "mask", "beta"),
         _policy("ppo_clip", *_OLD, "mask", "epsilon"),
+        _policy("kl_penalty", "kl", "mask", "beta"),
         Subject(
             "kl_loss",
             _KL,

@@ -26,6 +26,7 @@ RIGHT: dict[str, Function] = {
     "ppo_clip": losses.ppo_clip,
     "value": losses.value,
     "entropy": losses.entropy,
+    "kl_penalty": losses.kl_penalty,
     "kl_loss": assembly.kl_loss,
     "penalised_rewards": assembly.penalised_rewards,
     "leave_one_out": assembly.leave_one_out,
