@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from derivations import bridge
-from derivations.algorithms import exact
+from derivations.algorithms import exact, kl, losses, trpo
 from derivations.algorithms.gpt import GPT, GPTConfig
 from derivations.algorithms.losses import ppo_clip, reinforce
+from derivations.algorithms.returns import discounted_returns, gae
 from derivations.bridge import clipped_surrogate, regret, regret_gap, reinforce_estimate, reinforce_objective
 from derivations.checker import reals
 from derivations.checker.errors import BadInput
@@ -620,6 +621,205 @@ def test_ppo_with_a_mistake_in_the_term_is_seen(seed: int) -> None:
         assert min(difference(torch_function(node)(tables), loss, logp)) > APART, mistake
 
 
+# --- CPI, the penalty and the natural step, VI and VII --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("batch", "time"), [*SHAPES, (8, 16)])
+def test_cpi_is_the_checked_term(seed: int, batch: int, time: int) -> None:
+    logp, logp_old, advantages, mask = steps(seed, batch, time)
+    loss, _ = losses.cpi(logp, logp_old, advantages, mask, aggregation="token_mean")
+    value = bridge.surrogate(logp[mask], logp_old[mask], advantages[mask])
+    assert max(difference(value, loss, logp)) < CLOSE * max(1, loss.abs().item())
+    exchanged, _ = losses.cpi(-logp, -logp_old, advantages, mask, aggregation="token_mean")
+    assert min(difference(value, exchanged, logp)) > APART
+
+
+def one_state(seed: int, actions: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Logits, those of another policy, rewards of the actions, and a mask: each action in a row of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    logits, others, rewards = (torch.randn(actions, generator=generator) for _ in range(3))
+    return logits.requires_grad_(), others, rewards, torch.ones(actions, 1, dtype=torch.bool)
+
+
+def rows(law: Tensor) -> Tensor:
+    """[actions] as a batch of one step each."""
+    return law.unsqueeze(-1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("actions", [3, 5])
+def test_the_penalty_is_the_checked_term(seed: int, actions: int) -> None:
+    """Each action once, with its chance under π_old in the advantage: the mean over the rows is E_old."""
+    logits, others, gains, mask = one_state(seed, actions)
+    logp, old = logits.log_softmax(0), others.log_softmax(0)
+    weighted = actions * old.exp() * gains
+
+    def loss(forward: bool) -> Tensor:
+        pair = (others, logits) if forward else (logits, others)
+        divergence = kl.exact_kl(*pair).expand(actions, 1)
+        return losses.trpo_penalty(rows(logp), rows(old), rows(weighted), divergence, mask, 0.7)[0]
+
+    value = bridge.penalised_surrogate(logp.exp(), old.exp(), gains, 0.7)
+    assert max(difference(value, loss(True), logits)) < CLOSE
+    assert min(difference(value, loss(False), logits)) > APART / 10
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_products_with_the_fisher_matrix_are_the_checked_term(seed: int) -> None:
+    logits, direction, *_ = one_state(seed, 5)
+    product = trpo.fisher_vector_product(kl.exact_kl(logits.detach(), logits), [logits])
+    value = bridge.fisher_form(lambda theta: theta.softmax(0), logits.detach(), direction)
+    assert apart(direction @ product(direction), value) < CLOSE
+    reverse = trpo.fisher_vector_product(2 * kl.exact_kl(logits.detach(), logits), [logits])
+    assert apart(direction @ reverse(direction), value) > APART
+
+
+# --- advantages, V --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("gamma", "lam"), [(0.9, 0.7), (1.0, 0.95), (0.5, 0.0), (0.8, 1.0)])
+def test_gae_is_the_checked_term_at_each_step(seed: int, gamma: float, lam: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    rewards, values, following = (torch.randn(1, 6, generator=generator) for _ in range(3))
+    ends, never = torch.zeros(1, 6, dtype=torch.bool), torch.zeros(1, 6, dtype=torch.bool)
+    ends[0, 3] = True
+    values.requires_grad_()
+    found = gae(rewards, values, following, ends, never, gamma, lam)[0]
+    errors = (rewards + gamma * following * ~ends - values)[0]
+    for step in range(6):
+        last = 4 if step < 4 else 6
+        expected = bridge.generalised_advantage(errors[step:last], gamma, lam)
+        assert apart(found[step], expected) < CLOSE
+        assert apart(gradient(found[step], values), gradient(expected, values)) < CLOSE
+    if lam:
+        assert apart(found[0], bridge.generalised_advantage(errors, gamma, lam)) > APART
+
+
+def test_returns_are_the_checked_term() -> None:
+    """The reward-to-go is the advantage estimate at V = 0 and λ = 1 (AD.17)."""
+    rewards = torch.randn(1, 5, generator=torch.Generator().manual_seed(0))
+    found = discounted_returns(rewards, 0.9)[0]
+    for step in range(5):
+        assert apart(found[step], bridge.generalised_advantage(rewards[0, step:], 0.9, 1.0)) < CLOSE
+
+
+# --- value, entropy, divergences, VIII.II and IX --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("clip", [None, 0.3])
+def test_the_value_loss_is_the_checked_term(seed: int, clip: float | None) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values, old, targets = (torch.randn(4, 5, generator=generator) for _ in range(3))
+    mask = torch.arange(5) < torch.tensor([[5], [1], [3], [2]])
+    values.requires_grad_()
+    loss, _ = losses.value(values, old, targets, mask, clip)
+    term = bridge.value_error(values[mask], old[mask], targets[mask], clip)
+    assert max(difference(-term, loss, values)) < CLOSE
+    other, _ = losses.value(values, old, targets, mask, None if clip else 0.3)
+    assert min(difference(-term, other, values)) > APART / 10
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_entropy_is_the_checked_term(seed: int) -> None:
+    logits, *_ = one_state(seed, 5)
+    loss, _ = losses.entropy(logits.view(1, 1, 5), torch.ones(1, 1, dtype=torch.bool))
+    value = bridge.entropy(logits.softmax(0))
+    assert max(difference(value, loss, logits)) < CLOSE
+    assert min(difference(value, -loss, logits)) > APART
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_exact_divergence_is_the_checked_term(seed: int) -> None:
+    logits, others, *_ = one_state(seed, 5)
+    value = bridge.divergence(logits.softmax(0), others.softmax(0))
+    assert max(difference(value, -kl.exact_kl(logits, others), logits)) < CLOSE
+    assert min(difference(value, -kl.exact_kl(others, logits), logits)) > APART
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_estimators_are_the_checked_terms(seed: int) -> None:
+    logits, others, weights, _ = one_state(seed, 5)
+    logp, logp_ref = logits.log_softmax(0), others.log_softmax(0)
+    terms = bridge.kl_estimates(logp.exp(), logp_ref.exp())
+    for checked, estimate in zip(terms, (kl.k1, kl.k2, kl.k3), strict=True):
+        found = estimate(rows(logp), rows(logp_ref)).squeeze(-1)
+        assert apart(checked, found) < CLOSE
+        assert apart(gradient((checked * weights).sum(), logits), gradient((found * weights).sum(), logits)) < CLOSE
+    inverted = kl.k3(rows(logp_ref), rows(logp)).squeeze(-1)
+    assert apart(terms[2], inverted) > APART
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_losses_together_are_the_complete_one(seed: int) -> None:
+    """KL.9: PPO's, the value's, the entropy's and the penalty's, each with its sign and its coefficient."""
+    generator = torch.Generator().manual_seed(seed)
+    logits, old, anchor = (torch.randn(3, 4, 5, generator=generator) * 1.5 for _ in range(3))
+    values, targets, advantages = (torch.randn(3, 4, generator=generator) for _ in range(3))
+    actions = torch.randint(5, (3, 4), generator=generator)
+    mask = torch.arange(4) < torch.tensor([[4], [1], [2]])
+    logits.requires_grad_(), values.requires_grad_()
+
+    def taken(of: Tensor) -> Tensor:
+        return of.log_softmax(-1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+
+    mean = {"aggregation": "token_mean"}
+    parts = (
+        losses.ppo_clip(taken(logits), taken(old), advantages, mask, EPSILON, **mean)[0],
+        0.5 * losses.value(values, values, targets, mask, **mean)[0],
+        0.3 * losses.entropy(logits, mask, **mean)[0],
+        losses.kl_penalty(kl.exact_kl(logits, anchor), mask, 0.2, **mean)[0],
+    )
+    term = bridge.complete_loss(
+        *(part[mask].softmax(-1) for part in (logits, old, anchor)),
+        actions[mask],
+        advantages[mask],
+        values[mask],
+        targets[mask],
+        epsilon=EPSILON,
+        value_coefficient=0.5,
+        entropy_coefficient=0.3,
+        beta=0.2,
+    )
+    whole = torch.stack(parts).sum()
+    for at in (logits, values):
+        assert max(difference(-term, whole, at)) < CLOSE
+    for part in parts:
+        assert apart(term, whole - 2 * part) > APART
+
+
+# --- preferences, II and XI -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_reward_model_is_the_checked_term(seed: int) -> None:
+    logits, *_ = one_state(seed, 5)
+    chosen, rejected = torch.tensor([0, 1, 4, 0]), torch.tensor([1, 2, 0, 1])
+    scores = 3 * logits
+    loss, _ = losses.reward_model(scores[chosen], scores[rejected])
+    term = bridge.preference_loss(scores, chosen, rejected)
+    assert max(difference(-term, loss, logits)) < CLOSE
+    assert min(difference(-term, losses.reward_model(scores[rejected], scores[chosen])[0], logits)) > APART
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_dpo_is_the_checked_term(seed: int) -> None:
+    logits, others, *_ = one_state(seed, 5)
+    chosen, rejected = torch.tensor([0, 1, 4, 0]), torch.tensor([1, 2, 0, 1])
+    logp, logp_ref = 2 * logits.log_softmax(0), others.log_softmax(0)
+
+    def loss(beta: float) -> Tensor:
+        return losses.dpo(logp[chosen], logp[rejected], logp_ref[chosen], logp_ref[rejected], beta)[0]
+
+    term = bridge.direct_preference_loss(logp.exp(), logp_ref.exp(), chosen, rejected, 0.4)
+    assert max(difference(-term, loss(0.4), logits)) < CLOSE
+    assert min(difference(-term, loss(0.16), logits)) > APART  # β twice
+    start = bridge.direct_preference_loss(logp_ref.exp(), logp_ref.exp(), chosen, rejected, 0.4)
+    assert apart(start, torch.tensor(2.0).log()) < CLOSE
+
+
 # --- the regret, OP.11 ----------------------------------------------------------------------------------------------
 
 
@@ -693,6 +893,43 @@ def test_the_regret_of_the_tree_is_the_judged_one() -> None:
 # --- from the ledger, and only there --------------------------------------------------------------------------------
 
 
+CLAIMS = {
+    "AD.16": "right",
+    "PPO.1.batch": "left",
+    "TP.9.fixed": "left",
+    "TP.6": "right",
+    "PPO.12": "left",
+    "PPO.12.clipped": "left",
+    "PPO.13.nonnegative": "left",
+    "KL.1": "right",
+    "KL.2.k2.sign": "left",
+    "KL.2.sign": "left",
+}
+TERMS_OF = {
+    "AD.16": bridge.ADVANTAGE,
+    "PPO.1.batch": bridge.CLIPPED,
+    "TP.9.fixed": bridge.PENALISED,
+    "TP.6": bridge.FISHER,
+    "PPO.12": bridge.VALUE_ERROR,
+    "PPO.12.clipped": bridge.VALUE_ERROR_CLIPPED,
+    "PPO.13.nonnegative": bridge.ENTROPY,
+    "KL.1": bridge.DIVERGENCE,
+    "KL.2.k2.sign": bridge.K2,
+    "KL.2.sign": bridge.K3,
+}
+
+
+def test_each_constant_is_a_side_of_a_statement_of_the_ledger() -> None:
+    formal = {name: assertion.formal for name, assertion in Ledger().assertions.items()}
+    for name, side in CLAIMS.items():
+        assert TERMS_OF[name].term == getattr(formal[name], side), name
+    assert bridge.SURROGATE.term == formal["PPO.1.batch"].right
+    assert bridge.K1.term == formal["KL.1"].left.body  # type: ignore[union-attr]
+    assert D(bridge.COMPLETE.term) == formal["KL.9.loss"].left
+    assert D(bridge.PREFERENCE.term) == formal["RM.3.gradient"].right
+    assert D(bridge.DIRECT_PREFERENCE.term) == formal["DPO.3"].left
+
+
 def test_each_constant_is_a_side_of_a_judged_statement() -> None:
     ledger = Ledger()
     for identifier in ("PG.5.loss", "PPO.1.batch", "OP.11"):
@@ -707,3 +944,4 @@ def test_each_constant_is_a_side_of_a_judged_statement() -> None:
 def test_an_unknown_claim_is_refused() -> None:
     refuses("claim 'OP.99' is not known", lambda: bridge.judged("OP.99"))
     refuses("OP.11: the right side is", lambda: bridge._under_the_gradient("OP.11"))
+    refuses("OP.11: the left side is", lambda: bridge._averaged("OP.11"))

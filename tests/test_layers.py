@@ -68,7 +68,9 @@ BELOW_THE_BRIDGE = [path for path in MODULES if path.relative_to(PACKAGE).parts[
 ]
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "algorithms").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "algorithms").rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix()
+)
 def test_the_algorithms_know_nothing_of_the_claims(path: Path) -> None:
     assert all(name.startswith(("derivations.algorithms", "derivations.files")) for name in ours(path))
 

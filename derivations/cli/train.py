@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.argument("algorithm", metavar="{reinforce,ppo}")
+@click.argument("algorithm", metavar="{reinforce,cpi,trpo_penalty,trpo,ppo,dpo}")
 @click.option("--env", required=True, metavar="NAME", help="The world, such as toy_envs/Sorting-v0.")
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
 @click.option("--updates", default=100, show_default=True, help="How many batches are drawn and learnt from.")
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto: CUDA when there.")
 @click.pass_context
 def command(ctx: click.Context, algorithm: str, env: str, seed: int, updates: int, out: str, device: str) -> None:
-    """Train the tiny GPT by REINFORCE or PPO, with the exact regret J(π*) − J(π) at each step.
+    """Train the tiny GPT by REINFORCE, CPI, TRPO, PPO or DPO, with the exact regret J(π*) − J(π) at each step.
 
     DIR gets run.json (what made it), metrics.jsonl (a line for each step) and policy.safetensors. Exits with 1 if a
     number of the run is no longer finite; what was written until then is kept.

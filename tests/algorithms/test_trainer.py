@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import nan
+from functools import cache
+from math import isfinite, nan
 from typing import Any
 
 import pytest
 import torch
 from small_worlds import ENDING, policy_for
+from torch import Tensor
 
 from derivations.algorithms import exact, losses, trainer
 from derivations.algorithms.checkpoints import load_policy
+from derivations.algorithms.convergence import CONVERGENCE
 from derivations.algorithms.gpt import GPT
-from derivations.algorithms.kl import k1
-from derivations.algorithms.trainer import ALGORITHMS, Diverged, Settings, Trainer, settings_for
+from derivations.algorithms.kl import exact_kl, k1
+from derivations.algorithms.trainer import ALGORITHMS, KL_PLACEMENTS, Diverged, Settings, Trainer, settings_for
+from derivations.algorithms.trpo import flat
 from toy_envs import SORTING
 from toy_envs.errors import BadInput
 
@@ -24,7 +28,11 @@ def reference() -> GPT:
     return load_policy(SORTING.reference)
 
 
-def last_of(algorithm: str, **given: float) -> dict[str, float]:
+def small(algorithm: str, **given: float | str) -> Settings:
+    return settings_for(algorithm, **{"updates": 3, "episodes": 32, **given})  # type: ignore[arg-type]
+
+
+def last_of(algorithm: str, **given: float | str) -> dict[str, float]:
     *_, last = Trainer(SORTING, reference(), settings_for(algorithm, **given)).run()
     return last
 
@@ -46,12 +54,30 @@ def test_the_reference_policy_is_at_least_two_nats_from_the_optimum_and_not_unif
 # --- learning -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_ppo_comes_within_two_hundredths_of_the_optimum(seed: int) -> None:
-    assert last_of("ppo", seed=seed, updates=50)["regret_share"] <= 0.02
+@cache
+def curve_of(algorithm: str, seed: int) -> list[dict[str, float]]:
+    settings = settings_for(algorithm, seed=seed, **CONVERGENCE[algorithm].settings)
+    return list(Trainer(SORTING, reference(), settings).run())
 
 
-def test_reinforce_learns_too_and_is_slower() -> None:
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("algorithm", CONVERGENCE)
+def test_each_comes_to_the_optimum_or_not(algorithm: str, seed: int) -> None:
+    """What is missing at the end: less than 1 % of J(π*) − J(π_ref), for DPO 2 %; CPI stays farther away."""
+    shown = CONVERGENCE[algorithm]
+    assert (curve_of(algorithm, seed)[-1]["regret_share"] <= shown.within) == shown.converges
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_cpi_collapses_since_nothing_holds_its_ratios(seed: int) -> None:
+    """With the epochs and the step size of PPO: it falls back to where it began, and its ratios run away before."""
+    assert CONVERGENCE["cpi"].settings == CONVERGENCE["ppo"].settings
+    cpi, ppo = (curve_of(name, seed)[5:] for name in ("cpi", "ppo"))
+    assert max(step["regret_share"] for step in cpi) > 0.5 > 0.3 > max(step["regret_share"] for step in ppo)
+    assert max(step["ratio_most"] for step in cpi) > 3 * max(step["ratio_most"] for step in ppo)
+
+
+def test_reinforce_without_a_baseline_is_slower() -> None:
     slow = last_of("reinforce", updates=50)["regret_share"]
     assert 0.02 < slow < 0.3
 
@@ -105,8 +131,10 @@ def test_what_a_batch_says_of_each_token() -> None:
     assert 0 < mask.float().mean() < 1
 
 
-def test_the_same_seed_gives_the_same_run() -> None:
-    runs = [list(Trainer(SORTING, reference(), settings_for("ppo", seed=seed, updates=3)).run()) for seed in (4, 4, 5)]
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_same_seed_gives_the_same_run(algorithm: str) -> None:
+    first = policy_for(ENDING, 8, torch.float32)
+    runs = [list(Trainer(ENDING, first, small(algorithm, seed=seed)).run()) for seed in (4, 4, 5)]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 
@@ -117,6 +145,99 @@ def test_the_reference_policy_is_not_trained() -> None:
     for before, after in zip(reference().parameters(), made.reference.parameters(), strict=True):
         assert torch.equal(before, after)
     assert not torch.equal(made.policy.policy.weight, made.reference.policy.weight)
+
+
+# --- where the penalty stands ---------------------------------------------------------------------------------------
+
+
+def expected_gradient(made: Trainer, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+    """Minus the mean, over every response of the world, of the gradient of REINFORCE's loss on that response alone."""
+    tree = exact.prefix_tree(ENDING)
+    responses, weights = exact.all_responses(tree), list(made.policy.parameters())
+    chances = exact.response_logp(tree, made._tree_logp(made.policy)).exp()
+    total = torch.zeros(sum(weight.numel() for weight in weights), dtype=torch.float64)
+    for row, chance in enumerate(chances):
+        one = responses.rows(torch.tensor([row]))
+        monkeypatch.setattr(trainer, "sample", lambda *given, drawn=one: (drawn, None))
+        batch, _ = made.collect()
+        loss, _ = ALGORITHMS["reinforce"].loss(trainer.score(made.policy, one), batch, made.settings)
+        total -= chance * flat(torch.autograd.grad(loss, weights, materialize_grads=True)).double()
+    return total
+
+
+@pytest.mark.parametrize("placement", KL_PLACEMENTS)
+def test_only_the_penalty_in_the_reward_has_the_gradient_of_the_objective(
+    placement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KL.7, KL.16: each estimator in the loss holds the states fixed, and misses what a token leads to."""
+    made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("reinforce", kl=placement, episodes=1))
+    made.policy.load_state_dict(policy_for(ENDING, 7, torch.float32).state_dict())
+    reference_logp = tuple(level.float() for level in made.logp_ref)
+    true = flat(exact.gradient(made.policy, made.tree, reference_logp, ENDING.beta)).double()
+    found = expected_gradient(made, monkeypatch)
+    error = ((found - true).norm() / true.norm()).item()
+    assert (error < 1e-4) == (placement == "reward")
+    assert error < 1e-4 or error > 0.01
+
+
+def test_the_penalty_in_the_loss_is_one_penalty() -> None:
+    """KL.17: where it is in the loss, the rewards have none, and the loss has the coefficient of the world."""
+    for placement in KL_PLACEMENTS:
+        made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("ppo", kl=placement))
+        made.policy.load_state_dict(policy_for(ENDING, 7, torch.float32).state_dict())
+        batch, _ = made.collect()
+        mask = batch.responses.mask
+        scores = trainer.score(made.policy, batch.responses)
+        earned = trainer.final_scores(ENDING, batch.responses)
+        penalised = not torch.allclose(batch.rewards.sum(-1), earned)
+        added, told = trainer._anchor(scores, batch, made.settings)
+        assert penalised == (placement == "reward") == (added.item() == 0)
+        if placement == "loss_exact":
+            each = exact_kl(scores.logits, batch.logits_ref, mask).sum(-1)
+            assert added.item() == pytest.approx(ENDING.beta * each.mean().item(), rel=1e-5)
+        assert ("kl_loss" in told) == (placement != "reward")
+
+
+# --- TRPO -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_natural_step_keeps_the_constraint_and_the_critic_leaves_the_policy_alone() -> None:
+    made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("trpo", delta=0.01, updates=4))
+    before = {name: weight.clone() for name, weight in made.policy.named_parameters()}
+    batch, _ = made.collect()
+    made._epochs(batch, trainer._critic)
+    for name, weight in made.policy.named_parameters():
+        assert torch.equal(weight, before[name]) != name.startswith("value.")
+    told = [made.update() for _ in range(4)]
+    for number, metrics in enumerate(told):
+        assert 0 < metrics["kl_old"] <= 0.01 * (1 - number / 4) ** 2
+        assert 0 < metrics["step_share"] <= 1
+    assert told[-1]["objective"] > told[0]["objective"]
+
+
+def test_the_coefficient_of_the_penalty_is_adapted() -> None:
+    def used(target: float) -> list[float]:
+        made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("trpo_penalty", target_divergence=target))
+        return [made.update()["trust_coefficient"] for _ in range(3)]
+
+    assert used(1e-9) == [1, 2, 4]
+    assert used(1e9) == [1, 0.5, 0.25]
+
+
+def test_a_fixed_coefficient_stays() -> None:
+    made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("trpo_penalty", trust_coefficient=3.0))
+    told = made.update()
+    assert made.trust_coefficient == 3 and "trust_coefficient" not in told
+
+
+# --- the baseline ---------------------------------------------------------------------------------------------------
+
+
+def test_the_baseline_of_a_return_is_the_mean_of_the_others() -> None:
+    """With its own sample in the mean the gradient would be smaller by 1 − 1/N."""
+    returns = torch.tensor([1.0, 2.0, 6.0])
+    assert trainer._less_baseline(returns, "leave_one_out").tolist() == [-3.0, -1.5, 4.5]
+    assert trainer._less_baseline(returns, "none").tolist() == [1.0, 2.0, 6.0]
 
 
 def test_metrics_of_minibatches_are_put_together_by_name() -> None:
@@ -148,10 +269,39 @@ def test_weights_that_are_not_numbers_name_the_step() -> None:
         list(made.run())
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_learning_rate_of_a_million_is_survived_or_named(algorithm: str) -> None:
+    made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small(algorithm, learning_rate=1e6))
+    try:
+        told = list(made.run())
+    except Diverged as error:
+        assert str(error).startswith("update ")
+    else:
+        assert all(isfinite(number) for metrics in told for number in metrics.values())
+
+
+def test_a_reward_that_is_not_a_number_is_named() -> None:
+    mdp = replace(ENDING, reward=lambda prompt, response: nan if len(response) == 1 else 1.0)
+    made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("ppo"))
+    made.mdp = mdp
+    with pytest.raises(Diverged, match=r"update 1, drawing: rewards\[\d+, 0\] is nan; expected a finite number"):
+        made.update()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"algorithm": "dpo"}, "algorithm is 'dpo'; expected one of reinforce, ppo"),
+        (
+            {"algorithm": "sarsa"},
+            "algorithm is 'sarsa'; expected one of reinforce, cpi, trpo_penalty, trpo, ppo, dpo",
+        ),
+        ({"kl": "k1"}, "kl is 'k1'; expected one of reward, loss_k2, loss_k3, loss_exact"),
+        ({"baseline": "mean"}, "baseline is 'mean'; expected one of none, leave_one_out"),
+        ({"baseline": "leave_one_out", "episodes": 1, "minibatches": 1}, "episodes is 1; expected at least 2"),
+        ({"comparisons": 0}, "comparisons is 0; expected at least 1"),
+        ({"delta": 0.0}, "delta is 0.0; expected a positive number"),
+        ({"trust_coefficient": nan}, "trust_coefficient is nan; expected a positive number"),
+        ({"target_divergence": -1.0}, "target_divergence is -1.0; expected a number from 0 to inf"),
         ({"updates": 0}, "updates is 0; expected at least 1"),
         ({"minibatches": 300}, "minibatches is 300; expected at most episodes, which is 256"),
         ({"seed": -1}, "seed is -1; expected a number from 0"),
@@ -170,5 +320,5 @@ def test_an_algorithm_brings_its_own_defaults_and_the_user_overrides_them() -> N
     assert settings_for("reinforce").epochs == 1
     assert settings_for("reinforce", epochs=3).epochs == 3
     assert settings_for("ppo").epochs == 4
-    with pytest.raises(BadInput, match="algorithm is 'dpo'"):
-        settings_for("dpo")
+    with pytest.raises(BadInput, match="algorithm is 'sarsa'"):
+        settings_for("sarsa")

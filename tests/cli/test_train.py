@@ -40,7 +40,7 @@ def test_the_algorithms_in_the_usage_are_those_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"algorithm": "sarsa"}, "algorithm is 'sarsa'; expected one of reinforce, ppo"),
+        ({"algorithm": "sarsa"}, "algorithm is 'sarsa'; expected one of reinforce, cpi, trpo_penalty, trpo, ppo, dpo"),
         ({"env": "toy_envs/Nowhere-v0"}, "'toy_envs/Nowhere-v0'; expected one of 'toy_envs/Sorting-v0'"),
     ],
 )
