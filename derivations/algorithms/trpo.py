@@ -92,8 +92,8 @@ def natural_step(product: Product, gradient: Tensor, delta: float, steps: int = 
     if not delta > 0:
         raise BadInput(f"delta is {delta}; expected a positive number")
     direction = conjugate_gradient(product, gradient, steps)
-    # Not gᵀx, which is xᵀFx only where the conjugate gradient came to its end.
-    curvature = direction @ product(direction)
+    # Also where it stopped early: what conjugate gradient finds is orthogonal to its residual, so that xᵀFx = gᵀx.
+    curvature = gradient @ direction
     return direction * (2 * delta / curvature).sqrt() if curvature > 0 else torch.zeros_like(gradient)
 
 

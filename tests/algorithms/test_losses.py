@@ -138,6 +138,21 @@ def test_padding_counts_nothing_whatever_it_holds(name: str, aggregation: str) -
     assert plain.grad[MASK].any()  # type: ignore[index]
 
 
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"trpo_penalty", "kl_penalty", "entropy"}))
+def test_only_the_first_argument_is_differentiated(name: str) -> None:
+    """Neither the old policy nor advantages, returns, old values or targets move with θ, whatever they are made of."""
+    parts = [part.clone().requires_grad_() for part in (LOGP, LOGP_OLD, WEIGHTS)]
+    LOSSES[name](*parts, MASK)[0].backward()
+    assert parts[0].grad is not None
+    assert parts[1].grad is None and parts[2].grad is None
+
+
+def test_of_the_penalty_the_divergence_is_differentiated_too() -> None:
+    parts = [part.clone().requires_grad_() for part in (LOGP, LOGP_OLD, WEIGHTS, LOGP**2)]
+    losses.trpo_penalty(*parts, MASK, 0.7)[0].backward()
+    assert [part.grad is not None for part in parts] == [True, False, False, True]
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_batch_without_padding_is_the_same_batch(name: str) -> None:
     """Each sequence alone, cut to its length: their mean is the loss of the padded batch."""
