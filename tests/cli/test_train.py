@@ -100,6 +100,8 @@ def test_a_run_that_is_no_longer_finite_exits_with_one_and_names_the_step(
 
 
 def test_without_torch_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Importing it anew sets the attribute, too, and that is to be undone as well.
+    monkeypatch.setattr("derivations.algorithms", sys.modules["derivations.algorithms"])
     for name in [name for name in sys.modules if name.startswith("derivations.algorithms")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
