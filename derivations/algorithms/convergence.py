@@ -3,9 +3,9 @@
 `within` is the share of J(π*) − J(π_ref) that is missing at the end. What was seen on the way, with seed 0: REINFORCE
 without a baseline has 11 % missing after 80 updates, with the larger step 6 %; with the mean of the other returns
 less than 1 %. TRPO at λ = 0.95 leans on a critic of which only the last layer is fitted: 1.2 % are missing where λ = 1
-has 0.9 %. The labels of DPO are near coin flips, since rewards are from 0 to 1: 16 comparisons of each response end
-at 5 %. CPI takes the steps and the epochs of PPO and nothing holds its ratios: it collapses within 30 updates, and comes
-back, to 4 % or 5 %, only because the step size falls.
+has 0.9 %. The labels of DPO are near coin flips, since rewards are from 0 to 1: with 16 comparisons of each response
+and the general step size 5 % are missing after 80 updates. CPI takes the steps and the epochs of PPO and nothing holds
+its ratios: it collapses within 30 updates, and comes back, to 4 % or 5 %, only because the step size falls.
 """
 
 from __future__ import annotations

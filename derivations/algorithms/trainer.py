@@ -305,7 +305,7 @@ class Trainer:
         mask = responses.mask
         earned = final_scores(self.mdp, responses)  # [batch]
         last = mask & ~torch.cat((mask[:, 1:], torch.zeros_like(mask[:, :1])), 1)  # [batch, time]
-        rewards = last * earned.unsqueeze(-1)  # [batch, time]
+        rewards = torch.where(last, earned.unsqueeze(-1), 0.0)  # [batch, time]
         if settings.kl == "reward":
             rewards = rewards - self.mdp.beta * k1(scores.logp, anchor.logp)  # [batch, time]
         following = torch.cat((scores.values[:, 1:], torch.zeros_like(scores.values[:, :1])), 1)  # [batch, time]

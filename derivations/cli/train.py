@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 @click.option("--env", required=True, metavar="NAME", help="The world, such as toy_envs/Sorting-v0.")
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
 @click.option("--updates", default=100, show_default=True, help="How many batches are drawn and learnt from.")
+@click.option(
+    "--kl",
+    default="reward",
+    show_default=True,
+    metavar="reward|loss_k2|loss_k3|loss_exact",
+    help="Where the penalty stands: k1 in the reward, or k2, k3 or the exact divergence in the loss.",
+)
 @click.option("--out", required=True, metavar="DIR", help="A new or empty folder for the run.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto: CUDA when there.")
 @click.pass_context
-def command(ctx: click.Context, algorithm: str, env: str, seed: int, updates: int, out: str, device: str) -> None:
+def command(
+    ctx: click.Context, algorithm: str, env: str, seed: int, updates: int, kl: str, out: str, device: str
+) -> None:
     """Train the tiny GPT by REINFORCE, CPI, TRPO, PPO or DPO, with the exact regret J(π*) − J(π) at each step.
 
     DIR gets run.json (what made it), metrics.jsonl (a line for each step) and policy.safetensors. Exits with 1 if a
@@ -38,7 +47,7 @@ def command(ctx: click.Context, algorithm: str, env: str, seed: int, updates: in
         from toy_envs import make_mdp
         from toy_envs.errors import BadInput as BadWorldInput
     try:
-        settings, mdp = settings_for(algorithm, seed=seed, updates=updates), make_mdp(env)
+        settings, mdp = settings_for(algorithm, seed=seed, updates=updates, kl=kl), make_mdp(env)
         where, folder = pick_device(device), runs.new_folder(Path(out).expanduser())
         with _progress(settings) as watch:
             last = runs.train(mdp, settings, folder, where, watch)

@@ -16,7 +16,7 @@ from derivations.algorithms import exact, losses, trainer
 from derivations.algorithms.checkpoints import load_policy
 from derivations.algorithms.convergence import CONVERGENCE
 from derivations.algorithms.gpt import GPT
-from derivations.algorithms.kl import exact_kl, k1
+from derivations.algorithms.kl import exact_kl, k1, k2, k3
 from derivations.algorithms.trainer import ALGORITHMS, KL_PLACEMENTS, Diverged, Settings, Trainer, settings_for
 from derivations.algorithms.trpo import flat
 from toy_envs import SORTING
@@ -192,9 +192,13 @@ def test_the_penalty_in_the_loss_is_one_penalty() -> None:
         penalised = not torch.allclose(batch.rewards.sum(-1), earned)
         added, told = trainer._anchor(scores, batch, made.settings)
         assert penalised == (placement == "reward") == (added.item() == 0)
-        if placement == "loss_exact":
-            each = exact_kl(scores.logits, batch.logits_ref, mask).sum(-1)
-            assert added.item() == pytest.approx(ENDING.beta * each.mean().item(), rel=1e-5)
+        each = {
+            "reward": 0 * scores.logp,
+            "loss_k2": k2(scores.logp, batch.logp_ref),
+            "loss_k3": k3(scores.logp, batch.logp_ref),
+            "loss_exact": exact_kl(scores.logits, batch.logits_ref, mask),
+        }[placement]
+        assert added.item() == pytest.approx(ENDING.beta * each.sum(-1).mean().item(), rel=1e-5)
         assert ("kl_loss" in told) == (placement != "reward")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from derivations.algorithms.trainer import ALGORITHMS
+from derivations.algorithms.trainer import ALGORITHMS, KL_PLACEMENTS
 from derivations.cli import main
 from derivations.cli.train import command
 
@@ -35,6 +35,17 @@ def test_a_run_ends_with_its_regret_and_leaves_a_folder(tmp_path: Path, algorith
 
 def test_the_algorithms_in_the_usage_are_those_that_there_are() -> None:
     assert command.params[0].metavar == "{" + ",".join(ALGORITHMS) + "}"  # type: ignore[attr-defined]
+
+
+def test_the_penalty_stands_where_it_is_wanted(tmp_path: Path) -> None:
+    kl = next(option for option in command.params if option.name == "kl")
+    assert kl.metavar == "|".join(KL_PLACEMENTS)  # type: ignore[attr-defined]
+    assert run(tmp_path / "run", "--updates", "1", "--kl", "loss_exact").exit_code == 0
+    told = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert told["settings"]["kl"] == "loss_exact"
+    refused = run(tmp_path / "other", "--kl", "k1")
+    assert refused.exit_code == 2
+    assert "kl is 'k1'; expected one of reward, loss_k2, loss_k3, loss_exact" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -89,6 +100,8 @@ def test_a_run_that_is_no_longer_finite_exits_with_one_and_names_the_step(
 
 
 def test_without_torch_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Importing it anew sets the attribute, too, and that is to be undone as well.
+    monkeypatch.setattr("derivations.algorithms", sys.modules["derivations.algorithms"])
     for name in [name for name in sys.modules if name.startswith("derivations.algorithms")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
