@@ -25,10 +25,9 @@ from derivations.checker.mutate import (
     mutants,
 )
 from derivations.checker.proof import Argumentation, ByCalculation, Derivation, Lemmas, Proof, Unproved, lemma, prove
-from derivations.checker.refute import Counterexample, fails_in
+from derivations.checker.refute import fails_in
 from derivations.checker.statement import Statement
 from derivations.checker.terms import Function
-from derivations.checker.worlds import World
 from derivations.ledger import Ledger
 from derivations.parallel import processes_for, spread
 from derivations.records import Record
@@ -107,18 +106,16 @@ def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
     formal = assertion.formal
     if not isinstance(formal.relation, str) or formal.exists:
         return found
-    itself = lemma(assertion.id)
+    itself = partial(prove, argument=ByCalculation((lemma(assertion.id),)), lemmas=ledger.lemma)
     if formal.relation == "=" and isinstance(assertion.argument, Derivation):
-        # What else a line of algebra makes of it.
-        found.append(partial(prove, argument=ByCalculation((itself,)), lemmas=ledger.lemma))
+        # What else a line of algebra makes of it; from other equations follows only what the rules make of them.
+        found.append(itself)
     twins = _twins(formal)
     if twins:
         found.append(partial(prove, argument=ByCalculation((lemma(assertion.id, twins),)), lemmas=ledger.lemma))
-    # From an equation nothing follows but what the rules make of it.
     if formal.relation != "=":
-        found.append(partial(prove, argument=ByCalculation((itself,)), lemmas=ledger.lemma))
         claim = ledger.lemma(assertion.id)
-        found.append(partial(prove_by_comparison, claim=claim, name=assertion.id, prover=prove))
+        found += [itself, partial(prove_by_comparison, claim=claim, name=assertion.id, prover=prove)]
     return found
 
 
@@ -168,13 +165,9 @@ def _twins(formal: Statement) -> dict[Function, Function]:
 def proposals_of(assertion: Assertion) -> list[Proposal]:
     """The counterexamples that were proposed for an assertion, to be tried on its mutants."""
     return [
-        *(partial(_fails_in, world=world) for world in assertion.worlds),
+        *(partial(fails_in, world=world) for world in assertion.worlds),
         *(instance.evaluate for instance in assertion.instances),
     ]
-
-
-def _fails_in(given: Statement, world: World) -> Counterexample | None:
-    return fails_in(given, world)
 
 
 def _fate(trial: Trial) -> Fate:

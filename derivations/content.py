@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from derivations.checker.reals import LogSum
 from derivations.checker.terms import Symbol, Term
+from derivations.checker.worlds import World
 
 if TYPE_CHECKING:
     from derivations.sections.claim import Assertion
@@ -74,8 +75,8 @@ def _hash(*parts: bytes) -> bytes:
     return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=20).digest()
 
 
-_TERMS: dict[int, tuple[Term, bytes]] = {}
-"""The digests of terms, which never change and stand in many assertions: each is worked out once in a process."""
+_WORLDS: dict[int, tuple[object, bytes]] = {}
+"""The digests of proposed worlds, which have large tables and stand in several assertions: each is worked out once."""
 
 
 class _Digests:
@@ -98,7 +99,9 @@ class _Digests:
             if kept is None:
                 kept = value.__dict__["_digest"] = self._parts(value)
             return kept
-        found = self._known.get(id(value))
+        # Not kept with a world: one that is made of it by a change would have it, too.
+        known = _WORLDS if isinstance(value, World) else self._known
+        found = known.get(id(value))
         if found is None:
             if id(value) in self._open:
                 raise NoKey("a value that contains itself")
@@ -108,7 +111,7 @@ class _Digests:
                 found = (value, self._compound(value))
             finally:
                 self._open.remove(id(value))
-            self._known[id(value)] = found
+            known[id(value)] = found
         return found[1]
 
     def _compound(self, value: object) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from math import prod
 
@@ -347,6 +348,7 @@ def _words(length: int) -> list[tuple[int, ...]]:
     return [tuple(x for arm in arms for x in (0, arm)) for arms in product((0, 1), repeat=length)]
 
 
+@cache
 def _drifts(sign: int) -> tuple[World, ...]:
     """With what bounds the policies and the advantages, and where one of the two does not."""
     tiny = Fraction(1, 1000)
@@ -359,6 +361,7 @@ def _drifts(sign: int) -> tuple[World, ...]:
     )
 
 
+@cache
 def _rising() -> World:
     """Three steps, γ = 0, towards the arm that pays 1 from the one that pays nothing, after every history."""
     paths = [h for length in range(5) for h in _words(length)]
@@ -386,6 +389,7 @@ def _rising() -> World:
     )
 
 
+@cache
 def _steady(pay: int) -> World:
     """Three steps, γ = 0, always the same reward."""
     paths = [h for length in range(5) for h in _words(length)]
@@ -407,6 +411,7 @@ def _steady(pay: int) -> World:
     )
 
 
+@cache
 def _unit_roots() -> tuple[World, ...]:
     """Laws whose probabilities are squares of rationals."""
     pairs = (
