@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import gymnasium
@@ -13,8 +12,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from toy_envs.checks import check_render_mode, is_index
 from toy_envs.errors import BadInput
-from toy_envs.tabular_mdp import TabularMDP, is_index
+from toy_envs.tabular_mdp import TabularMDP
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -102,7 +102,7 @@ class TabularEnv(gymnasium.Env[np.int64, np.int64]):
     metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own declaration)
 
     def __init__(self, mdp: TabularMDP, render_mode: str | None = None) -> None:
-        _check_render_mode(render_mode, self.metadata["render_modes"])
+        check_render_mode(render_mode, self.metadata["render_modes"])
         self.mdp = mdp
         self.P = mdp.P
         self.render_mode = render_mode
@@ -201,7 +201,7 @@ class TabularVectorEnv(VectorEnv[Integers, Integers, NDArray[Any]]):
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        _check_render_mode(render_mode, self.metadata["render_modes"])
+        check_render_mode(render_mode, self.metadata["render_modes"])
         for name, count in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
             if count is not None and not (is_index(count, count + 1) and count >= 1):
                 raise BadInput(f"{name} is {count!r}; expected a number, 1 or more")
@@ -269,11 +269,6 @@ class TabularVectorEnv(VectorEnv[Integers, Integers, NDArray[Any]]):
             if not is_index(action, count):
                 raise BadInput(f"actions[{place}] is {action!r}; expected an action, 0 to {count - 1}")
         raise BadInput(f"actions is a {type(actions).__name__}; expected an array of integers")
-
-
-def _check_render_mode(render_mode: str | None, modes: Collection[str]) -> None:
-    if render_mode not in (None, *modes):
-        raise BadInput(f'render_mode is {render_mode!r}; expected None or "ansi"')
 
 
 def _chosen(options: dict[str, Any], states: int, count: int) -> Integers | None:

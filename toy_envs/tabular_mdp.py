@@ -9,8 +9,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import product
 
-import numpy as np
-
+from toy_envs.checks import is_index
 from toy_envs.errors import BadInput
 
 Transition = tuple[Fraction, int, Fraction, bool]
@@ -147,11 +146,6 @@ def _in_floats(transition: Transition) -> tuple[float, int, float, bool]:
 
 
 # --- what is expected -----------------------------------------------------------------------------------------------
-
-
-def is_index(number: object, count: int) -> bool:
-    """Whether something is one of 0 … count − 1; numpy's integers are, bools are not."""
-    return isinstance(number, int | np.integer) and not isinstance(number, bool) and 0 <= int(number) < count
 
 
 def check_horizon(horizon: object) -> None:

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from toy_envs.checks import check_render_mode
 from toy_envs.errors import BadInput
 from toy_envs.token_mdp import TokenMDP, Tokens
 
@@ -76,8 +77,7 @@ class TokenEnv(gymnasium.Env[NDArray[np.int64], np.int64]):
     metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own declaration)
 
     def __init__(self, mdp: TokenMDP, render_mode: str | None = None) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise BadInput(f'render_mode is {render_mode!r}; expected None or "ansi"')
+        check_render_mode(render_mode, self.metadata["render_modes"])
         self.mdp = mdp
         self.render_mode = render_mode
         self.action_space = spaces.Discrete(mdp.size)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toy_envs.checks import is_index
 from toy_envs.errors import BadInput
 
 Tokens = tuple[int, ...]
@@ -64,7 +65,7 @@ class TokenMDP:
         _check_prompts(self.prompts, self.size)
         if self.prompt_probabilities is not None:
             _check_law(self.prompt_probabilities, len(self.prompts))
-        if self.end is not None and not _is_token(self.end, self.size):
+        if self.end is not None and not is_index(self.end, self.size):
             raise BadInput(f"end is {self.end!r}; expected None or {_a_token_of(self.size)}")
 
     @property
@@ -104,7 +105,7 @@ class TokenMDP:
     def text(self, tokens: Tokens) -> str:
         """The symbols of some tokens, written one after the other. Raises BadInput where one is no token."""
         for place, token in enumerate(tokens):
-            if not _is_token(token, self.size):
+            if not is_index(token, self.size):
                 raise BadInput(f"tokens[{place}] is {token!r}; expected {_a_token_of(self.size)}")
         return "".join(self.vocabulary[token] for token in tokens)
 
@@ -123,10 +124,6 @@ class TokenMDP:
 
 def _is_count(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool)
-
-
-def _is_token(token: object, size: int) -> bool:
-    return isinstance(token, int | np.integer) and not isinstance(token, bool) and 0 <= int(token) < size
 
 
 def _a_token_of(size: int) -> str:
@@ -150,7 +147,7 @@ def _check_prompts(prompts: tuple[Tokens, ...], size: int) -> None:
     if len(lengths) > 1:
         raise BadInput(f"prompts have the lengths {', '.join(map(str, lengths))}; expected all of one length")
     for place, prompt in enumerate(prompts):
-        if not all(_is_token(token, size) for token in prompt):
+        if not all(is_index(token, size) for token in prompt):
             raise BadInput(f"prompts[{place}] is {prompt!r}; expected each entry to be {_a_token_of(size)}")
         first = prompts.index(prompt)
         if first < place:

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from toy_envs.checks import check_render_mode
 from toy_envs.errors import BadInput
 from toy_envs.token_env import line, refuse_unknown
 from toy_envs.token_mdp import TokenMDP, Tokens
@@ -68,8 +69,7 @@ class TokenVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray[Any
     def __init__(self, mdp: TokenMDP, num_envs: int = 1, render_mode: str | None = None) -> None:
         if num_envs < 1:
             raise BadInput(f"num_envs is {num_envs}; expected a number of environments, 1 or more")
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise BadInput(f'render_mode is {render_mode!r}; expected None or "ansi"')
+        check_render_mode(render_mode, self.metadata["render_modes"])
         self.mdp, self.num_envs, self.render_mode = mdp, num_envs, render_mode
         self.single_action_space = spaces.Discrete(mdp.size)
         self.single_observation_space = spaces.MultiDiscrete([mdp.size + 1] * (mdp.prompt_length + mdp.horizon))

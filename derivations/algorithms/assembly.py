@@ -10,7 +10,7 @@ from torch import Tensor
 
 from derivations.algorithms.batches import inside
 from derivations.algorithms.kl import k1, k2
-from derivations.algorithms.losses import Loss, aggregate, reinforce
+from derivations.algorithms.losses import Loss, kl_penalty, reinforce
 from derivations.algorithms.returns import discounted_returns
 from toy_envs.errors import BadInput
 
@@ -42,7 +42,8 @@ def penalised_rewards(scores: Tensor, logp: Tensor, logp_ref: Tensor, mask: Tens
     """
     if not mask.any(-1).all():
         raise BadInput("mask: a sequence without a step; expected at least one True in each row")
-    return -beta * k1(logp.detach(), logp_ref, mask) + scores.unsqueeze(-1) * last_step(mask)
+    earned = torch.where(last_step(mask), scores.unsqueeze(-1), 0.0)
+    return -beta * k1(logp.detach(), logp_ref, mask) + earned
 
 
 def last_step(mask: Tensor) -> Tensor:
@@ -60,7 +61,8 @@ def kl_loss(logp: Tensor, logp_ref: Tensor, mask: Tensor, aggregation: str = "se
     sequence is the sum of those of its tokens (KL.3). Its expected gradient is ∇D(π_θ‖π_ref), the states held fixed; its
     value is biased. Raises BadInput as losses.py does. Claims KL.2, KL.3, KL.7, KL.16. Source B, IX.II.
     """
-    return aggregate(k2(logp, logp_ref.detach(), mask), mask, aggregation), {}
+    loss, _ = kl_penalty(k2(logp, logp_ref.detach(), mask), mask, 1.0, aggregation)
+    return loss, {}
 
 
 def leave_one_out(returns: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ package, with the hash of the code that ran; a test fails where that code is no 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -28,7 +27,7 @@ from typing import Any
 from derivations.algorithms.checkpoints import load_policy
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.trainer import Trainer, settings_for
-from derivations.files import write_whole
+from derivations.files import hash_of, write_whole
 from toy_envs import SORTING
 from toy_envs.errors import BadInput
 
@@ -59,12 +58,12 @@ SEEDS = range(10)
 KEPT = Path(__file__).parent / "data" / "convergence.json"
 ROOT = Path(__file__).parent.parent.parent
 MODULES = (
-    *("batches", "checkpoints", "convergence", "devices", "exact", "gpt", "kl", "losses"),
+    *("assembly", "batches", "checkpoints", "convergence", "devices", "exact", "gpt", "kl", "losses"),
     *("preferences", "returns", "rollout", "trainer", "trpo"),
 )
 CODE = (
     *(f"derivations/algorithms/{name}.py" for name in MODULES),
-    *(f"toy_envs/{name}.py" for name in ("demonstrations", "sorting", "token_mdp")),
+    *(f"toy_envs/{name}.py" for name in ("checks", "demonstrations", "sorting", "token_mdp")),
     "toy_envs/data/sorting-v0.safetensors",
 )
 """What such a run executes and reads."""
@@ -72,10 +71,15 @@ CODE = (
 
 def code_hash() -> str:
     """The SHA-256 of the files of CODE, names and all."""
-    digest = hashlib.sha256()
-    for name in CODE:
-        digest.update(name.encode() + b"\0" + (ROOT / name).read_bytes() + b"\0")
-    return digest.hexdigest()
+    return hash_of((name, ROOT / name) for name in CODE)
+
+
+def curve_of(algorithm: str, seed: int) -> list[dict[str, float]]:
+    """The metrics of a run, before the first update and after each."""
+    assert SORTING.reference is not None
+    with one_thread():
+        settings = settings_for(algorithm, seed=seed, **CONVERGENCE[algorithm].settings)
+        return list(Trainer(SORTING, load_policy(SORTING.reference), settings).run())
 
 
 def end_of(algorithm: str, seed: int) -> dict[str, float]:
@@ -83,10 +87,7 @@ def end_of(algorithm: str, seed: int) -> dict[str, float]:
 
     `ratio_most` is the largest ratio that a batch was used at, where the algorithm has ratios.
     """
-    assert SORTING.reference is not None
-    with one_thread():
-        settings = settings_for(algorithm, seed=seed, **CONVERGENCE[algorithm].settings)
-        steps = list(Trainer(SORTING, load_policy(SORTING.reference), settings).run())
+    steps = curve_of(algorithm, seed)
     found = {"missing": steps[-1]["regret_share"], "worst": max(step["regret_share"] for step in steps[5:])}
     ratios = [step["ratio_most"] for step in steps if "ratio_most" in step]
     return {**found, "ratio_most": max(ratios)} if ratios else found

@@ -23,7 +23,7 @@ import toy_envs
 from derivations.algorithms.checkpoints import load_policy, save_policy
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.trainer import Diverged, Settings, Trainer
-from derivations.files import write_whole
+from derivations.files import hash_of, write_whole
 from toy_envs.errors import BadInput
 from toy_envs.token_mdp import TokenMDP
 
@@ -105,11 +105,10 @@ def what_is_known(trainer: Trainer) -> dict[str, float]:
 
 def code_hash() -> str:
     """The SHA-256 of the source files that a run executes, names and all."""
-    digest = hashlib.sha256()
-    for root in (Path(__file__).parent, Path(toy_envs.__file__ or "").parent):
-        for path in sorted(root.rglob("*.py")):
-            digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    roots = (Path(__file__).parent, Path(toy_envs.__file__ or "").parent)
+    return hash_of(
+        (path.relative_to(root.parent).as_posix(), path) for root in roots for path in sorted(root.rglob("*.py"))
+    )
 
 
 def _write_story(folder: Path, story: dict[str, Any], status: str) -> None:

@@ -26,8 +26,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from derivations.algorithms import exact, losses, trpo
+from derivations.algorithms.assembly import last_step, leave_one_out, penalised_rewards
 from derivations.algorithms.gpt import GPT
-from derivations.algorithms.kl import exact_kl, k1, k2, k3
+from derivations.algorithms.kl import exact_kl, k2, k3
 from derivations.algorithms.preferences import Preferences, preferences
 from derivations.algorithms.returns import gae
 from derivations.algorithms.rollout import Responses, Scores, final_scores, sample, score
@@ -304,15 +305,16 @@ class Trainer:
         scores, anchor = score(self.policy, responses), score(self.reference, responses)
         mask = responses.mask
         earned = final_scores(self.mdp, responses)  # [batch]
-        last = mask & ~torch.cat((mask[:, 1:], torch.zeros_like(mask[:, :1])), 1)  # [batch, time]
-        rewards = torch.where(last, earned.unsqueeze(-1), 0.0)  # [batch, time]
-        if settings.kl == "reward":
-            rewards = rewards - self.mdp.beta * k1(scores.logp, anchor.logp)  # [batch, time]
+        last = last_step(mask)  # [batch, time]
+        charged = self.mdp.beta if settings.kl == "reward" else 0.0
+        rewards = penalised_rewards(earned, scores.logp, anchor.logp, mask, charged)  # [batch, time]
         following = torch.cat((scores.values[:, 1:], torch.zeros_like(scores.values[:, :1])), 1)  # [batch, time]
         advantages = gae(
             rewards, scores.values, following, last, torch.zeros_like(last), settings.gamma, settings.lam, mask
         )
-        returns = _less_baseline(rewards.sum(-1), settings.baseline)  # [batch]
+        returns = rewards.sum(-1)  # [batch]
+        if settings.baseline == "leave_one_out":
+            returns = leave_one_out(returns)
         batch = Batch(
             responses,
             scores.logp,
@@ -442,13 +444,6 @@ def _finite(told: dict[str, float]) -> dict[str, float]:
         if not isfinite(told[name]):
             raise Diverged(f"{name} is {told[name]}")
     return told
-
-
-def _less_baseline(returns: Tensor, baseline: str) -> Tensor:
-    """The returns [batch], each less the mean of the others where the baseline is "leave_one_out"."""
-    if baseline == "none":
-        return returns
-    return returns - (returns.sum() - returns) / (len(returns) - 1)
 
 
 def _together(steps: list[dict[str, float]]) -> dict[str, float]:

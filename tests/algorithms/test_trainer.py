@@ -12,7 +12,7 @@ import torch
 from small_worlds import ENDING, policy_for
 from torch import Tensor
 
-from derivations.algorithms import exact, losses, trainer
+from derivations.algorithms import assembly, convergence, exact, losses, trainer
 from derivations.algorithms.checkpoints import load_policy
 from derivations.algorithms.convergence import CONVERGENCE
 from derivations.algorithms.gpt import GPT
@@ -54,10 +54,7 @@ def test_the_reference_policy_is_at_least_two_nats_from_the_optimum_and_not_unif
 # --- learning -------------------------------------------------------------------------------------------------------
 
 
-@cache
-def curve_of(algorithm: str, seed: int) -> list[dict[str, float]]:
-    settings = settings_for(algorithm, seed=seed, **CONVERGENCE[algorithm].settings)
-    return list(Trainer(SORTING, reference(), settings).run())
+curve_of = cache(convergence.curve_of)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -83,12 +80,12 @@ def test_reinforce_without_a_baseline_is_slower() -> None:
 
 
 def test_a_penalty_of_the_wrong_sign_leads_away_from_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "k1", lambda logp, logp_ref: -k1(logp, logp_ref))
+    monkeypatch.setattr(assembly, "k1", lambda *given: -k1(*given))
     assert last_of("ppo", updates=30)["regret_share"] > 0.1
 
 
 def test_without_the_penalty_it_ends_beyond_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "k1", lambda logp, logp_ref: torch.zeros_like(logp))
+    monkeypatch.setattr(assembly, "k1", lambda logp, *_: torch.zeros_like(logp))
     last = last_of("ppo", updates=50)
     assert last["score"] > 0.99
     assert last["regret_share"] > 0.02

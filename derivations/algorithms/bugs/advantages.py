@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from derivations.algorithms.assembly import last_step
-from derivations.algorithms.bugs.entry import Bug, Example, Function, everything, loss_of, numbers, slope
+from derivations.algorithms.batches import everywhere
+from derivations.algorithms.bugs.entry import Bug, Example, Function, loss_of, numbers, slope
 from derivations.algorithms.losses import Loss, reinforce
 from derivations.algorithms.returns import discounted_returns, gae
 
@@ -68,7 +69,7 @@ def last_exponent_off_by_two(
     mask: Tensor | None = None,
 ) -> Tensor:
     """The sum that the PPO paper prints in its eq. 11: (γλ)^{T−t+1} before δ_{T−1}, where T − t − 1 is right."""
-    inside = everything(rewards) if mask is None else mask
+    inside = everywhere(rewards) if mask is None else mask
     errors = gae(rewards, values, next_values, terminated, truncated, gamma, 0.0, inside)
     ends = last_step(inside) | ((terminated | truncated) & inside)
     errors = torch.where(ends, errors * (gamma * lam) ** 2, errors)
@@ -186,7 +187,7 @@ def _two_coins(function: Function) -> Tensor:
                 signs = numbers([2.0 * first - 1, 2.0 * second - 1])
                 logp = torch.nn.functional.logsigmoid(signs * logits)
                 rewards = numbers([1.0 * first, 3.0 * second])
-                total = total - loss_of(function(logp, rewards, HALF, everything(logp))) / 4
+                total = total - loss_of(function(logp, rewards, HALF, everywhere(logp))) / 4
         return total
 
     return slope(mean, torch.zeros(1, 2, dtype=torch.float64)).squeeze(0)
@@ -200,7 +201,7 @@ def _baseline(function: Function) -> Tensor:
 def _one_step_each(function: Function) -> Tensor:
     """Â = 1 and 3, two sequences of one step."""
     advantages = numbers([1.0], [3.0])
-    found: Tensor = function(advantages, everything(advantages))
+    found: Tensor = function(advantages, everywhere(advantages))
     return found.squeeze(1)
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from derivations.algorithms.assembly import last_step
-from derivations.algorithms.bugs.entry import Bug, Example, Function, everything, expected_slope, loss_of, numbers
+from derivations.algorithms.batches import everywhere
+from derivations.algorithms.bugs.entry import Bug, Example, Function, expected_slope, loss_of, numbers
 from derivations.algorithms.kl import k1, k2, k3
 from derivations.algorithms.losses import Loss, aggregate
 
@@ -78,7 +79,7 @@ def kl_averaged_by_sequence(logp: Tensor, logp_ref: Tensor, mask: Tensor) -> Los
 
 def _loss_gradient(function: Function) -> Tensor:
     def of(logp: Tensor) -> Tensor:
-        return loss_of(function(logp, numbers([0.5]).log(), everything(logp)))
+        return loss_of(function(logp, numbers([0.5]).log(), everywhere(logp)))
 
     return expected_slope(POLICY, of)[1]
 

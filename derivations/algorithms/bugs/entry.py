@@ -61,11 +61,6 @@ def numbers(*given: object) -> Tensor:
     return torch.tensor(given, dtype=torch.float64)
 
 
-def everything(like: Tensor) -> Tensor:
-    """The mask of a batch without padding."""
-    return torch.ones_like(like, dtype=torch.bool)
-
-
 def loss_of(result: Any) -> Tensor:
     """The loss of (loss, metrics), or the result itself."""
     found: Tensor = result[0] if isinstance(result, tuple) else result

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from derivations.algorithms.bugs.entry import Bug, Example, Function, everything, loss_of, numbers, slope
+from derivations.algorithms.batches import everywhere
+from derivations.algorithms.bugs.entry import Bug, Example, Function, loss_of, numbers, slope
 from derivations.algorithms.losses import Loss, aggregate
 
 # --- the value head ---------------------------------------------------------------------------------------------------
@@ -68,7 +69,7 @@ def value_padding_in_the_mean(
     if clip is not None:
         near = values_old.detach() + (values - values_old.detach()).clamp(-clip, clip)
         errors = torch.maximum(errors, (near - targets.detach()) ** 2)
-    return aggregate(errors.masked_fill(~mask, 0.0), everything(errors), aggregation), {}
+    return aggregate(errors.masked_fill(~mask, 0.0), everywhere(errors), aggregation), {}
 
 
 def value_padding_in_the_sum(
@@ -80,7 +81,7 @@ def value_padding_in_the_sum(
     aggregation: str = "token_mean",
 ) -> Loss:
     """The mask is not looked at."""
-    return value_padding_in_the_mean(values, values_old, targets, everything(mask), clip, aggregation)
+    return value_padding_in_the_mean(values, values_old, targets, everywhere(mask), clip, aggregation)
 
 
 # --- entropy ----------------------------------------------------------------------------------------------------------
@@ -98,12 +99,12 @@ def entropy_of_the_wrong_sign(logits: Tensor, mask: Tensor, aggregation: str = "
 
 def padding_in_the_entropy(logits: Tensor, mask: Tensor, aggregation: str = "token_mean") -> Loss:
     """The entropies of the padding are added too."""
-    return aggregate(-_entropies(logits), everything(mask), aggregation), {}
+    return aggregate(-_entropies(logits), everywhere(mask), aggregation), {}
 
 
 def padding_in_the_mean_entropy(logits: Tensor, mask: Tensor, aggregation: str = "token_mean") -> Loss:
     """The padding is 0, and is counted in the mean."""
-    return aggregate(-_entropies(logits).masked_fill(~mask, 0.0), everything(mask), aggregation), {}
+    return aggregate(-_entropies(logits).masked_fill(~mask, 0.0), everywhere(mask), aggregation), {}
 
 
 def entropy_besides_the_penalty(
@@ -133,7 +134,7 @@ def _bootstrapped(function: Function) -> Tensor:
 def _a_batch_of_two(function: Function) -> Tensor:
     """The loss of values that are right: 0 and 1."""
     values = numbers([0.0], [1.0])
-    return loss_of(function(values, values, values, everything(values)))
+    return loss_of(function(values, values, values, everywhere(values)))
 
 
 def _towards_uniform(function: Function) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from derivations.algorithms.bugs.entry import Bug, Example, Function, accepts, everything, loss_of, numbers, slope
+from derivations.algorithms.batches import everywhere
+from derivations.algorithms.bugs.entry import Bug, Example, Function, accepts, loss_of, numbers, slope
 from derivations.algorithms.losses import Loss, aggregate
 
 
@@ -167,7 +168,7 @@ def ppo_always_the_token_mean(
 
 
 def _with_padding(terms: Tensor, aggregation: str) -> Tensor:
-    return aggregate(terms, everything(terms), aggregation)
+    return aggregate(terms, everywhere(terms), aggregation)
 
 
 def padding_in_the_mean(logp: Tensor, returns: Tensor, mask: Tensor, aggregation: str = "token_mean") -> Loss:
@@ -207,7 +208,7 @@ def ppo_padding_in_the_sum(
     logp: Tensor, logp_old: Tensor, advantages: Tensor, mask: Tensor, epsilon: float, aggregation: str = "token_mean"
 ) -> Loss:
     """The mask is not looked at."""
-    terms = clipped_terms(logp, logp_old.detach(), advantages.detach(), everything(mask), epsilon)
+    terms = clipped_terms(logp, logp_old.detach(), advantages.detach(), everywhere(mask), epsilon)
     return _with_padding(terms, aggregation), {}
 
 
@@ -245,7 +246,7 @@ def _value_and_gradient(function: Function) -> Tensor:
     logp, returns = numbers([-1.0]), numbers([2.0])
 
     def loss(x: Tensor) -> Tensor:
-        return loss_of(function(x, returns, everything(x)))
+        return loss_of(function(x, returns, everywhere(x)))
 
     return torch.stack((-loss(logp), -slope(loss, logp).squeeze()))
 
