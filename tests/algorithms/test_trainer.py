@@ -236,9 +236,15 @@ def test_a_fixed_coefficient_stays() -> None:
 
 def test_the_baseline_of_a_return_is_the_mean_of_the_others() -> None:
     """With its own sample in the mean the gradient would be smaller by 1 − 1/N."""
-    returns = torch.tensor([1.0, 2.0, 6.0])
-    assert trainer._less_baseline(returns, "leave_one_out").tolist() == [-3.0, -1.5, 4.5]
-    assert trainer._less_baseline(returns, "none").tolist() == [1.0, 2.0, 6.0]
+    plain, less = (
+        Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("reinforce", baseline=baseline)).collect()[0]
+        for baseline in ("none", "leave_one_out")
+    )
+    total = plain.rewards.sum(-1)  # [batch]
+    others = torch.stack([torch.cat((total[:i], total[i + 1 :])).mean() for i in range(len(total))])
+    assert torch.equal(plain.responses.tokens, less.responses.tokens) and total.std() > 0
+    assert torch.equal(plain.returns, total.unsqueeze(-1).expand_as(plain.returns))
+    assert torch.allclose(less.returns, (total - others).unsqueeze(-1).expand_as(less.returns), atol=1e-5)
 
 
 def test_metrics_of_minibatches_are_put_together_by_name() -> None:
