@@ -9,8 +9,7 @@ pairs therefore goes on to reward what the truth punishes, and a policy trained 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from math import exp
 from pathlib import Path
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from toy_envs.errors import BadInput
 from toy_envs.token_env import TokenEnv
-from toy_envs.token_mdp import TokenMDP, Tokens
+from toy_envs.token_mdp import Pair, TokenMDP, Tokens
 from toy_envs.token_vector_env import TokenVectorEnv
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -29,9 +28,6 @@ MOST = 8  # letters of a name
 VOWELS = frozenset(LETTERS.index(letter) for letter in "aeiou")
 ENOUGH = 4  # vowels; from there on each is worth −3 and not 1
 FILE = Path(__file__).parent / "data" / "names.csv"
-
-Pair = tuple[Tokens, Tokens, Tokens]
-"""A prompt, the response that was preferred, and the one that was not."""
 
 
 def preference(prompt: Tokens, response: Tokens) -> float:
@@ -106,13 +102,9 @@ NAMES = TokenMDP(
     beta=0.5,
     end=END,
     demonstrations=real_names,
+    pairs=preference_pairs,
     reference=Path(__file__).parent / "data" / "names-v0.safetensors",
 )
-
-
-def judged_by(learned: Callable[[Tokens, Tokens], float]) -> TokenMDP:
-    """The world in which the preference is hidden: scored by a learned reward, with the preference as the true one."""
-    return replace(NAMES, reward=learned, true_reward=preference)
 
 
 class NamesEnv(TokenEnv):
@@ -123,7 +115,7 @@ class NamesEnv(TokenEnv):
     A token MDP (claim DEF.1; source B I) with the 26 letters and an end token. Its 217 thousand million prefixes cannot
     be enumerated, which is meant: here it is seen what remains where the truth is out of reach. The score is a true
     preference. Where it is to be hidden, as a person's is, a reward model is fitted to `preference_pairs`, pairs of real
-    names labelled from it, and `judged_by` gives the world that is scored by that model. Real names are the
+    names labelled from it, and `NAMES.judged_by` gives the world that is scored by that model. Real names are the
     demonstrations, drawn by their frequency: those of at most eight letters among the first names of the United States
     Census of 1990, in the public domain. β is 0.5.
 

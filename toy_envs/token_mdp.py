@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from toy_envs.checks import is_index
 from toy_envs.errors import BadInput
 
 Tokens = tuple[int, ...]
+
+Pair = tuple[Tokens, Tokens, Tokens]
+"""A prompt, the response that was preferred, and the one that was not."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class TokenMDP:
         prompt_probabilities: P(x) in the order of `prompts`, positive, of sum 1; None is uniform.
         end: the token that ends a response early and is its last one; None where every response has `horizon` tokens.
         demonstrations: (generator, n) ↦ n samples of (prompt, response) on which a reference policy is pretrained.
+        pairs: (generator, n) ↦ n pairs of responses of which one was preferred, by someone who knows the true reward; None
+            where no such are at hand.
         reference: the file of the pretrained reference policy's weights. It need not exist.
         true_reward: (prompt, response) ↦ what is really wanted, where `reward` is a proxy that can be gamed; nothing is
             trained on it. None where `reward` is what is wanted.
@@ -53,6 +58,7 @@ class TokenMDP:
     prompt_probabilities: tuple[float, ...] | None = None
     end: int | None = None
     demonstrations: Callable[[np.random.Generator, int], list[tuple[Tokens, Tokens]]] | None = None
+    pairs: Callable[[np.random.Generator, int], list[Pair]] | None = None
     reference: Path | None = None
     true_reward: Callable[[Tokens, Tokens], float] | None = None
 
@@ -67,6 +73,10 @@ class TokenMDP:
             _check_law(self.prompt_probabilities, len(self.prompts))
         if self.end is not None and not is_index(self.end, self.size):
             raise BadInput(f"end is {self.end!r}; expected None or {_a_token_of(self.size)}")
+
+    def judged_by(self, learned: Callable[[Tokens, Tokens], float]) -> TokenMDP:
+        """The world in which the reward is hidden: scored by a learned one, with its own as the true one."""
+        return replace(self, reward=learned, true_reward=self.true_reward or self.reward)
 
     @property
     def size(self) -> int:

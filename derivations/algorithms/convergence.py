@@ -26,7 +26,8 @@ from typing import Any
 
 from derivations.algorithms.checkpoints import load_policy
 from derivations.algorithms.devices import one_thread
-from derivations.algorithms.trainer import Trainer, settings_for
+from derivations.algorithms.settings import settings_for
+from derivations.algorithms.trainer import Trainer
 from derivations.files import hash_of, write_whole
 from toy_envs import SORTING
 from toy_envs.errors import BadInput
@@ -58,8 +59,8 @@ SEEDS = range(10)
 KEPT = Path(__file__).parent / "data" / "convergence.json"
 ROOT = Path(__file__).parent.parent.parent
 MODULES = (
-    *("assembly", "batches", "checkpoints", "convergence", "devices", "exact", "gpt", "kl", "losses"),
-    *("preferences", "returns", "rollout", "trainer", "trpo"),
+    *("assembly", "batches", "checkpoints", "convergence", "devices", "evaluation", "exact", "gpt", "kl", "losses"),
+    *("preferences", "returns", "rollout", "settings", "stage", "trainer", "trpo"),
 )
 CODE = (
     *(f"derivations/algorithms/{name}.py" for name in MODULES),

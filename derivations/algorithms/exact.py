@@ -212,6 +212,12 @@ def optimum(tree: Tree, logp_ref: Levels, beta: float) -> Optimum:
     return Optimum(logp, q, v, v[0] / beta, (tree.prompts.to(v[0].dtype) * v[0]).sum())
 
 
+def best_score(tree: Tree) -> float:
+    """max_π E_π[r] = Σ_x P(x) max_y r(x, y): what a policy reaches at best without a penalty, β = 0."""
+    _, v = _backward(tree, lambda _, following: following.max(-1).values, torch.float64)
+    return (tree.prompts * v[0]).sum().item()
+
+
 def _backward(tree: Tree, value: Callable[[int, Tensor], Tensor], dtype: torch.dtype) -> tuple[Levels, Levels]:
     """Q and V of every level, from the last to the first: Q is the score where the response ends, else the next V.
 

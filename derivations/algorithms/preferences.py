@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from derivations.algorithms.rollout import Responses
+from derivations.algorithms.gpt import GPT
+from derivations.algorithms.rollout import Responses, as_responses, score
 from toy_envs.errors import BadInput
-from toy_envs.token_mdp import TokenMDP
+from toy_envs.token_mdp import Pair, TokenMDP
 
 
 @dataclass(frozen=True)
@@ -60,18 +62,38 @@ def compared(prompts: Tensor, comparisons: int, generator: torch.Generator) -> t
 
 
 def preferences(
-    mdp: TokenMDP, responses: Responses, logp_ref: Tensor, comparisons: int, generator: torch.Generator
+    mdp: TokenMDP,
+    responses: Responses,
+    logp_ref: Tensor,
+    beta: float,
+    comparisons: int,
+    generator: torch.Generator,
 ) -> Preferences:
     """Pairs of responses to one prompt, each labelled by Bradley–Terry with the true rewards.
 
     P(y_w ≻ y_l ∣ x) = σ(r(x, y_w) − r(x, y_l))
 
-    Parameters: `responses` from any policy; `logp_ref` [batch], log π_ref(y∣x); `comparisons` as in `compared`.
-    Claims RM.1, DPO.2, DPO.4: the policy whose population loss is least is π*, whatever the pairs are drawn from, as
-    long as they connect all responses. Source B, II.I.
+    Parameters: `responses` from any policy; `logp_ref` [batch], log π_ref(y∣x); `beta` the KL coefficient; `comparisons` as
+    in `compared`. Claims RM.1, DPO.2, DPO.4: the policy whose population loss is least is π*, whatever the pairs are
+    drawn from, as long as they connect all responses. Source B, II.I.
     """
     first, second = compared(responses.prompts, comparisons, generator)
     worth = true_scores(mdp, responses)
     likely = (worth[first] - worth[second]).sigmoid()
     wins = torch.rand(len(likely), generator=generator, device=likely.device) < likely
-    return Preferences(responses, logp_ref, first.where(wins, second), second.where(wins, first), mdp.beta)
+    return Preferences(responses, logp_ref, first.where(wins, second), second.where(wins, first), beta)
+
+
+def labelled(pairs: Sequence[Pair], reference: GPT, beta: float) -> Preferences:
+    """Pairs (prompt, chosen, rejected) that came with their labels, scored by the reference policy."""
+    responses = responses_of(pairs).to(next(reference.parameters()).device)
+    with torch.no_grad():
+        logp_ref = score(reference, responses).logp.sum(-1)  # [batch]
+    rows = torch.arange(len(pairs), device=logp_ref.device)
+    return Preferences(responses, logp_ref, rows, rows + len(pairs), beta)
+
+
+def responses_of(pairs: Sequence[Pair]) -> Responses:
+    """The chosen responses of all pairs, and after them the rejected ones."""
+    chosen = [(prompt, chosen) for prompt, chosen, _ in pairs]
+    return as_responses([*chosen, *((prompt, rejected) for prompt, _, rejected in pairs)])

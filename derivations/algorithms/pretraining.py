@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +15,8 @@ from derivations.algorithms.checkpoints import save_policy
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.gpt import GPT, GPTConfig
 from derivations.algorithms.rollout import Responses, as_responses, score
+from derivations.algorithms.settings import Settings, settings_for
+from derivations.algorithms.stage import Metrics, Stage
 from toy_envs import make_mdp
 from toy_envs.errors import BadInput
 from toy_envs.token_mdp import TokenMDP
@@ -23,27 +24,38 @@ from toy_envs.token_mdp import TokenMDP
 LAYERS, WIDTH, HEADS = 2, 32, 2
 
 
-def pretrain(mdp: TokenMDP, seed: int = 0, updates: int = 400, episodes: int = 256, learning_rate: float = 3e-3) -> GPT:
-    """A tiny GPT fitted to fresh demonstrations of a world.
+class Pretraining(Stage):
+    """Fits a tiny GPT to fresh demonstrations of a world.
 
-    minimises −(1/N) Σ_i Σ_t log π(y_{i,t}∣x_i, y_{i,<t}), N = `episodes` fresh ones at each of the `updates`, by Adam
-    with a step size that falls linearly from `learning_rate` to zero. Takes seconds. Raises BadInput where the world
-    has no demonstrations.
+    minimises −(1/N) Σ_i Σ_t log π(y_{i,t}∣x_i, y_{i,<t}), N = `episodes` fresh ones at each of the `updates`. Takes
+    seconds. Raises BadInput where the world has no demonstrations.
     """
-    if mdp.demonstrations is None:
-        raise BadInput(f"mdp: {mdp.name} has no demonstrations; expected a world with some to pretrain on")
-    generator = np.random.default_rng(seed)
-    policy = GPT(GPTConfig(mdp.size, mdp.prompt_length + mdp.horizon, LAYERS, WIDTH, HEADS), seed)
-    optimizer = torch.optim.Adam(policy.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, updates)
+
+    def __init__(self, mdp: TokenMDP, settings: Settings, device: torch.device | str = "cpu") -> None:
+        if mdp.demonstrations is None:
+            raise BadInput(f"mdp: {mdp.name} has no demonstrations; expected a world with some to pretrain on")
+        model = GPT(GPTConfig(mdp.size, mdp.prompt_length + mdp.horizon, LAYERS, WIDTH, HEADS), settings.seed)
+        super().__init__(mdp, model.to(device), settings)
+
+    def measure(self) -> Metrics:
+        """Nothing: the loss of each update is that of demonstrations that were not seen before."""
+        return {}
+
+    def learn(self) -> Metrics:
+        """One step on fresh demonstrations."""
+        assert self.mdp.demonstrations is not None
+        with self.watched("demonstrations"):
+            shown = as_responses(self.mdp.demonstrations(self.draws, self.settings.episodes)).to(self.device)
+            return self.descend(negative_log_likelihood(self.model, shown), {})
+
+
+def pretrain(mdp: TokenMDP, **settings: float) -> GPT:
+    """A tiny GPT fitted to demonstrations of a world, with the settings given and else the default ones."""
+    stage = Pretraining(mdp, settings_for("sft", **settings))
     with one_thread():
-        for _ in range(updates):
-            loss = negative_log_likelihood(policy, as_responses(mdp.demonstrations(generator, episodes)))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return policy
+        for _ in stage.run():
+            pass
+    return stage.model
 
 
 def negative_log_likelihood(policy: GPT, responses: Responses) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,10 @@ class Responses:
     def rows(self, index: Tensor) -> Responses:
         """The responses of the rows `index`."""
         return Responses(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def to(self, device: torch.device | str) -> Responses:
+        """The same responses on a device."""
+        return Responses(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def as_responses(pairs: Sequence[tuple[Tokens, Tokens]]) -> Responses:
@@ -68,7 +73,7 @@ def sample(policy: GPT, mdp: TokenMDP, episodes: int, generator: torch.Generator
     check_world(policy, mdp)
     device = generator.device
     prompts = _drawn_prompts(mdp, episodes, generator)  # [batch, prompt length]
-    logits, _, cache = policy(_context(policy, prompts))
+    logits, _, cache = policy(with_start(policy, prompts))
     logits = logits[:, -1]  # [batch, vocabulary]
     open_rows = torch.ones(episodes, dtype=torch.bool, device=device)  # [batch]
     tokens, masks, logps = [], [], []
@@ -147,7 +152,7 @@ class _Reader(nn.Module):
 
 def _read(policy: GPT, responses: Responses) -> Scores:
     before = responses.tokens[:, :-1]  # [batch, time - 1]
-    read = torch.cat((_context(policy, responses.prompts), before), 1)  # [batch, 1 + prompt length + time - 1]
+    read = torch.cat((with_start(policy, responses.prompts), before), 1)  # [batch, 1 + prompt length + time - 1]
     output = policy(read)
     skipped = responses.prompts.shape[1]
     logits = output.logits[:, skipped:]  # [batch, time, vocabulary]
@@ -190,7 +195,7 @@ def _check_tokens(policy: GPT, responses: Responses) -> None:
             )
 
 
-def _context(policy: GPT, prompts: Tensor) -> Tensor:
+def with_start(policy: GPT, prompts: Tensor) -> Tensor:
     """The prompts behind the start token [batch, 1 + prompt length]."""
     start = prompts.new_full((prompts.shape[0], 1), policy.start)
     return torch.cat((start, prompts), 1)
@@ -206,8 +211,19 @@ def _drawn_prompts(mdp: TokenMDP, episodes: int, generator: torch.Generator) -> 
     return prompts[inverse_cdf(weights.log().expand(episodes, -1), uniforms)]
 
 
+@runtime_checkable
+class ScoresMany(Protocol):
+    """A reward function that is quicker with many responses at once."""
+
+    def scores(self, responses: Responses) -> Tensor:
+        """The score of each response [batch]."""
+
+
 def final_scores(mdp: TokenMDP, responses: Responses) -> Tensor:
     """The reward function's score of each response [batch], float32, on the device of the tokens."""
+    reward: object = mdp.reward
+    if isinstance(reward, ScoresMany):
+        return reward.scores(responses)
     lengths = responses.mask.sum(-1).tolist()
     rows = zip(responses.prompts.tolist(), responses.tokens.tolist(), lengths, strict=True)
     scores = [mdp.reward(tuple(prompt), tuple(tokens[:length])) for prompt, tokens, length in rows]

@@ -2,7 +2,7 @@
 
 run.json       settings, versions, the code's hash, what is known of the world, and how it ended; written whole
 metrics.jsonl  one JSON object for each logged step, flushed one by one: what was written stays
-policy.safetensors  the weights at the end
+model.safetensors  the weights at the end
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from typing import Any
 import torch
 
 import toy_envs
-from derivations.algorithms.checkpoints import load_policy, save_policy
+from derivations.algorithms.checkpoints import save_policy
 from derivations.algorithms.devices import one_thread
-from derivations.algorithms.trainer import Diverged, Settings, Trainer
+from derivations.algorithms.evaluation import Exact
+from derivations.algorithms.settings import Settings
+from derivations.algorithms.stage import Diverged, Metrics, Stage
+from derivations.algorithms.stages import MODEL, stage_for
+from derivations.algorithms.trainer import Trainer
 from derivations.files import hash_of, write_whole
 from toy_envs.errors import BadInput
 from toy_envs.token_mdp import TokenMDP
 
-Metrics = dict[str, float]
 PACKAGES = ("derivations", "torch", "numpy", "gymnasium", "safetensors")
 
 
@@ -55,16 +58,14 @@ def train(
     lets an interrupt through; run.json then says so, and all that was written is kept. Raises BadInput where the world
     has no reference policy.
     """
-    if mdp.reference is None:
-        raise BadInput(f"env: {mdp.name} has no reference policy; expected a world with one")
     with one_thread():
-        trainer = Trainer(mdp, load_policy(mdp.reference, device), settings)
-        story = {**what_made_it(mdp, settings, device), "world": what_is_known(trainer)}
+        stage = stage_for(mdp, settings, device)
+        story = {**what_made_it(mdp, settings, device), "world": what_is_known(stage)}
         _write_story(folder, story, "running")
         latest: Metrics = {}
         try:
             with (folder / "metrics.jsonl").open("w", encoding="utf-8") as file:
-                for latest in trainer.run():
+                for latest in stage.run():
                     file.write(json.dumps(latest) + "\n")
                     file.flush()
                     if watch is not None:
@@ -75,7 +76,7 @@ def train(
         except KeyboardInterrupt:
             _write_story(folder, story, f"interrupted after update {latest.get('update', 0)}")
             raise
-        save_policy(folder / "policy.safetensors", trainer.policy)
+        save_policy(folder / MODEL, stage.model, "reward" if settings.algorithm == "reward" else "policy")
         _write_story(folder, story, "finished")
     return latest
 
@@ -93,14 +94,15 @@ def what_made_it(mdp: TokenMDP, settings: Settings, device: torch.device) -> dic
     }
 
 
-def what_is_known(trainer: Trainer) -> dict[str, float]:
-    """The known numbers of the world: J(π*), J(π_ref) and D(π*‖π_ref)."""
-    return {
-        "beta": trainer.mdp.beta,
-        "objective_optimal": trainer.best.objective.item(),
-        "objective_reference": trainer.exact_metrics()["objective"],
-        "prefixes": trainer.tree.prefixes,
-    }
+def what_is_known(stage: Stage) -> dict[str, float]:
+    """The known numbers of the world: β, and where it can be enumerated J(π*), J(π_ref) and the number of prefixes."""
+    if not isinstance(stage, Trainer):
+        return {}
+    known, found = {"beta": stage.beta}, stage.evaluation
+    if isinstance(found, Exact):
+        best = found.objective_best
+        known |= {"objective_optimal": best, "objective_reference": best - found.gap, "prefixes": found.tree.prefixes}
+    return known
 
 
 def code_hash() -> str:

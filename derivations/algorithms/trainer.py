@@ -14,100 +14,29 @@ How it differs from the papers:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from math import isfinite, nan
-from statistics import fmean
+from math import nan
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from derivations.algorithms import exact, losses, trpo
+from derivations.algorithms import losses, trpo
 from derivations.algorithms.assembly import last_step, leave_one_out, penalised_rewards
+from derivations.algorithms.evaluation import evaluation_for
 from derivations.algorithms.gpt import GPT
 from derivations.algorithms.kl import exact_kl, k2, k3
-from derivations.algorithms.preferences import Preferences, preferences
+from derivations.algorithms.preferences import Preferences, labelled, preferences
 from derivations.algorithms.returns import gae
 from derivations.algorithms.rollout import Responses, Scores, final_scores, sample, score
-from toy_envs.errors import BadInput
+from derivations.algorithms.settings import Settings
+from derivations.algorithms.stage import Metrics, Stage, State, finite, together
 from toy_envs.token_mdp import TokenMDP
-
-
-class Diverged(ArithmeticError):
-    """A number of the run is no longer finite; the message names the step."""
-
 
 DAMPING = 1e-3  # of TRPO's Fisher matrix, which is singular (TP.7)
 FISHER_STRIDE = 4  # of the responses, one in so many is enough for it (appendix C of the paper does with one in ten)
-KL_PLACEMENTS = ("reward", "loss_k2", "loss_k3", "loss_exact")
-BASELINES = ("none", "leave_one_out")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is made of.
-
-    `algorithm` is a key of ALGORITHMS; `seed` fixes all that is drawn; `updates` batches of `episodes` responses are
-    drawn, each used for `epochs` passes in `minibatches` parts; `learning_rate` is the first step size of Adam;
-    `kl` says where the penalty against π_ref stands, one of KL_PLACEMENTS: "reward" is k1 in the reward, the others are
-    in the loss, for each token; `gamma` and `lam` are those of GAE; `baseline` what REINFORCE subtracts from a return:
-    "leave_one_out" is the mean of the others of the batch, which leaves the estimate unbiased;
-    `clip_range` is ε of VIII.I; `value_coefficient` is c₁ of VIII.II; `trust_coefficient` is β of VII.II, to begin
-    with, and `target_divergence` the D(π_old‖π) per token, in nats, to which it is adapted, 0 for never; `delta` is δ
-    of VII.I; both fall with the square of the step size; `comparisons` of each response are made for DPO;
-    `most_gradient_norm` bounds the norm of each gradient. Raises BadInput where one is out of its range.
-    """
-
-    algorithm: str
-    seed: int = 0
-    updates: int = 100
-    episodes: int = 256
-    epochs: int = 4
-    minibatches: int = 4
-    learning_rate: float = 3e-3
-    kl: str = "reward"
-    gamma: float = 1.0
-    lam: float = 0.95
-    baseline: str = "none"
-    clip_range: float = 0.2
-    value_coefficient: float = 0.5
-    trust_coefficient: float = 1.0
-    target_divergence: float = 0.0
-    delta: float = 0.02
-    comparisons: int = 16
-    most_gradient_norm: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name, known in (("algorithm", tuple(ALGORITHMS)), ("kl", KL_PLACEMENTS), ("baseline", BASELINES)):
-            if getattr(self, name) not in known:
-                raise BadInput(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
-        for name in ("updates", "episodes", "epochs", "minibatches", "comparisons"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"{name} is {getattr(self, name)}; expected at least 1")
-        if self.minibatches > self.episodes:
-            raise BadInput(f"minibatches is {self.minibatches}; expected at most episodes, which is {self.episodes}")
-        if self.baseline == "leave_one_out" and self.episodes < 2:
-            raise BadInput(f"episodes is {self.episodes}; expected at least 2, for a baseline of the others")
-        if not 0 <= self.seed < 2**63:
-            raise BadInput(f"seed is {self.seed}; expected a number from 0 to 2^63 − 1")
-        for name, least, most in (
-            ("learning_rate", 0.0, float("inf")),
-            ("gamma", 0.0, 1.0),
-            ("lam", 0.0, 1.0),
-            ("value_coefficient", 0.0, float("inf")),
-            ("target_divergence", 0.0, float("inf")),
-            ("most_gradient_norm", 0.0, float("inf")),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise BadInput(f"{name} is {getattr(self, name)}; expected a number from {least:g} to {most:g}")
-        for name in ("trust_coefficient", "delta"):
-            if not getattr(self, name) > 0:
-                raise BadInput(f"{name} is {getattr(self, name)}; expected a positive number")
-        if not 0 < self.clip_range < 1:
-            raise BadInput(f"clip_range is {self.clip_range}; expected a number between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -151,21 +80,20 @@ Loss = Callable[[Scores, Any, Settings], losses.Loss]
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A loss of (scores of the batch, batch, settings), and the settings that it wants where the user gives none.
+    """A loss of (scores of the batch, batch, settings).
 
     `natural`: its loss is of the policy alone, and descended by the natural step; `from_preferences`: its batch is
     Preferences, not Batch.
     """
 
     loss: Loss
-    defaults: dict[str, float]
     natural: bool = False
     from_preferences: bool = False
 
 
 def _sum(*parts: losses.Loss) -> losses.Loss:
     """Losses added up, with the metrics of all."""
-    told: dict[str, float] = {}
+    told: Metrics = {}
     for _, more in parts:
         told |= more
     return torch.stack([loss for loss, _ in parts]).sum(), told
@@ -224,80 +152,69 @@ def _dpo(scores: Scores, batch: Preferences, settings: Settings) -> losses.Loss:
 
 
 ALGORITHMS = {
-    "reinforce": Algorithm(_reinforce, {"epochs": 1, "minibatches": 1}),
-    "cpi": Algorithm(_cpi, {}),
-    "trpo_penalty": Algorithm(_trpo_penalty, {}),
-    "trpo": Algorithm(_surrogate, {"minibatches": 2, "learning_rate": 0.03}, natural=True),
-    "ppo": Algorithm(_ppo, {}),
-    "dpo": Algorithm(
-        _dpo, {"epochs": 1, "minibatches": 1, "learning_rate": 0.01, "comparisons": 256}, from_preferences=True
-    ),
+    "reinforce": Algorithm(_reinforce),
+    "cpi": Algorithm(_cpi),
+    "trpo_penalty": Algorithm(_trpo_penalty),
+    "trpo": Algorithm(_surrogate, natural=True),
+    "ppo": Algorithm(_ppo),
+    "dpo": Algorithm(_dpo, from_preferences=True),
 }
-
-
-def settings_for(algorithm: str, **given: float | str) -> Settings:
-    """The settings of an algorithm: those given, else those that it wants, else the general ones."""
-    defaults = ALGORITHMS[algorithm].defaults if algorithm in ALGORITHMS else {}
-    return Settings(algorithm, **{**defaults, **given})  # type: ignore[arg-type]
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------
 
 
-class Trainer:
+class Trainer(Stage):
     """Trains a policy on a token MDP, from its reference policy.
 
     Parameters: `mdp`; `reference` the policy π_ref, which also is the first π; `settings`. Tensors live where
-    `reference` lives. Raises exact.TooManyPrefixes where the world cannot be enumerated.
+    `reference` lives.
     """
 
     def __init__(self, mdp: TokenMDP, reference: GPT, settings: Settings) -> None:
-        self.mdp, self.settings = mdp, settings
-        device = next(reference.parameters()).device
-        self.tree = exact.prefix_tree(mdp, device=device)
         self.reference = reference.requires_grad_(False)
-        self.policy = GPT(reference.config).to(device)
+        self.policy = GPT(reference.config).to(next(reference.parameters()).device)
         self.policy.load_state_dict(reference.state_dict())
-        self.logp_ref = self._tree_logp(self.reference)
-        self.best = exact.optimum(self.tree, self.logp_ref, mdp.beta)
         self.algorithm = ALGORITHMS[settings.algorithm]
         self.trust_coefficient = settings.trust_coefficient
-        self.updates_done = 0
-        self.generator = torch.Generator(device).manual_seed(settings.seed)
-        self.trained = list((self.policy.value if self.algorithm.natural else self.policy).parameters())
-        self.optimizer = torch.optim.Adam(self.trained, lr=settings.learning_rate)
-        self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimizer, 1.0, 0.0, settings.updates)
+        self.beta = mdp.beta if settings.beta is None else settings.beta
+        self.evaluation = evaluation_for(mdp, self.reference, self.beta, settings)
+        trained = self.policy.value if self.algorithm.natural else self.policy
+        super().__init__(mdp, self.policy, settings, trained.parameters())
 
-    def run(self) -> Iterator[dict[str, float]]:
-        """The metrics before the first update, then after each."""
-        yield {"update": 0, **self.exact_metrics()}
-        while self.updates_done < self.settings.updates:
-            yield self.update()
+    def measure(self) -> Metrics:
+        """What evaluation.py says of the policy. Raises Diverged where that is not finite."""
+        return self.evaluation(self.policy, self.updates_done)
 
-    def update(self) -> dict[str, float]:
+    def learn(self) -> Metrics:
         """One update: draw, score, estimate advantages, then the epochs of minibatches. Returns its metrics.
 
-        Raises Diverged where a loss, a gradient or the regret is not finite.
+        Raises Diverged where a loss or a gradient is not finite.
         """
-        self.updates_done += 1
         if self.algorithm.from_preferences:
             pairs, told = self.collect_preferences()
-            told |= self._epochs(pairs, self.algorithm.loss)
-        else:
-            with self._watched("drawing"):
-                batch, told = self.collect()
-            if self.algorithm.natural:
-                with self._watched("natural step"):
-                    told |= _finite(self._natural_step(batch))
-                told = {**self._epochs(batch, _critic), **told}
-            else:
-                told |= self._epochs(batch, self.algorithm.loss)
-                told |= self._adapted(told)
-        self.schedule.step()
-        return {"update": self.updates_done, **self.exact_metrics(), **told}
+            return {**told, **self._epochs(pairs, self.algorithm.loss)}
+        with self.watched("drawing"):
+            batch, told = self.collect()
+        if self.algorithm.natural:
+            with self.watched("natural step"):
+                told |= finite(self._natural_step(batch))
+            return {**self._epochs(batch, _critic), **told}
+        told |= self._epochs(batch, self.algorithm.loss)
+        return {**told, **self._adapted(told)}
+
+    def state(self) -> State:
+        """Where the run stands, the coefficient of the trust region included."""
+        found = super().state()
+        return replace(found, facts={**found.facts, "trust_coefficient": self.trust_coefficient})
+
+    def restore(self, state: State) -> None:
+        """Takes the run up where `state` says that it stood."""
+        super().restore(state)
+        self.trust_coefficient = state.facts["trust_coefficient"]
 
     @torch.no_grad()
-    def collect(self) -> tuple[Batch, dict[str, float]]:
+    def collect(self) -> tuple[Batch, Metrics]:
         """Draws a batch from the policy and works out what its losses need."""
         settings = self.settings
         responses, _ = sample(self.policy, self.mdp, settings.episodes, self.generator)
@@ -306,7 +223,7 @@ class Trainer:
         mask = responses.mask
         earned = final_scores(self.mdp, responses)  # [batch]
         last = last_step(mask)  # [batch, time]
-        charged = self.mdp.beta if settings.kl == "reward" else 0.0
+        charged = self.beta if settings.kl == "reward" else 0.0
         rewards = penalised_rewards(earned, scores.logp, anchor.logp, mask, charged)  # [batch, time]
         following = torch.cat((scores.values[:, 1:], torch.zeros_like(scores.values[:, :1])), 1)  # [batch, time]
         advantages = gae(
@@ -326,46 +243,33 @@ class Trainer:
             returns.unsqueeze(-1).expand_as(rewards),
             advantages,
             advantages + scores.values,
-            self.mdp.beta,
+            self.beta,
             self.trust_coefficient,
         )
         return batch, {"sampled_score": earned.double().mean().item()}
 
     @torch.no_grad()
-    def collect_preferences(self) -> tuple[Preferences, dict[str, float]]:
-        """Draws responses from the policy, and labels of pairs of them by the true reward."""
+    def collect_preferences(self) -> tuple[Preferences, Metrics]:
+        """Pairs with their labels: the world's own, else of responses drawn from the policy, by the true reward."""
+        if self.mdp.pairs is not None:
+            batch = labelled(self.mdp.pairs(self.draws, self.settings.episodes), self.reference, self.beta)
+            return batch, {}
         responses, _ = sample(self.policy, self.mdp, self.settings.episodes, self.generator)
         logp_ref = score(self.reference, responses).logp.sum(-1)  # [batch]
-        batch = preferences(self.mdp, responses, logp_ref, self.settings.comparisons, self.generator)
+        batch = preferences(self.mdp, responses, logp_ref, self.beta, self.settings.comparisons, self.generator)
         return batch, {"sampled_score": final_scores(self.mdp, responses).double().mean().item()}
 
-    def _epochs(self, batch: Batch | Preferences, loss: Loss) -> dict[str, float]:
+    def _epochs(self, batch: Batch | Preferences, loss_of: Loss) -> Metrics:
         steps = []
         for epoch in range(self.settings.epochs):
-            order = torch.randperm(len(batch), generator=self.generator, device=self.generator.device)
-            for part, index in enumerate(order.chunk(self.settings.minibatches)):
-                with self._watched(f"epoch {epoch + 1}, minibatch {part + 1}"):
-                    steps.append(_finite(self._step(batch.rows(index), loss)))
-        return _together(steps)
+            order = torch.randperm(len(batch), generator=self.generator, device=self.device)
+            for number, index in enumerate(order.chunk(self.settings.minibatches)):
+                with self.watched(f"epoch {epoch + 1}, minibatch {number + 1}"):
+                    part = batch.rows(index)
+                    steps.append(self.descend(*loss_of(score(self.policy, part.responses), part, self.settings)))
+        return together(steps)
 
-    @contextmanager
-    def _watched(self, where: str) -> Iterator[None]:
-        """The settings were right: what a step refuses is a policy that has gone too far, and the message names it."""
-        try:
-            yield
-        except (BadInput, Diverged) as error:
-            raise Diverged(f"update {self.updates_done}, {where}: {error}") from error
-
-    def _step(self, batch: Batch | Preferences, loss_of: Loss) -> dict[str, float]:
-        loss, told = loss_of(score(self.policy, batch.responses), batch, self.settings)
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.trained, self.settings.most_gradient_norm)
-        if norm.isfinite():  # else what is left would be lost
-            self.optimizer.step()
-        return {**told, "loss": loss.item(), "gradient_norm": norm.item()}
-
-    def _natural_step(self, batch: Batch) -> dict[str, float]:
+    def _natural_step(self, batch: Batch) -> Metrics:
         """TRPO's step: along F⁻¹g as far as the divergence allows, and back until the surrogate has gained."""
         mask, weights = batch.responses.mask, list(self.policy.parameters())
         with sdpa_kernel(SDPBackend.MATH):  # the only one that is differentiated twice
@@ -378,7 +282,7 @@ class Trainer:
         delta = self._shrunk(self.settings.delta)
         step = trpo.natural_step(product, gradient, delta)
         before = trpo.flat([weight.detach() for weight in weights])
-        reached: dict[str, float] = {}
+        reached: Metrics = {}
 
         @torch.no_grad()
         def outcome(part: Tensor) -> tuple[float, float]:
@@ -397,7 +301,7 @@ class Trainer:
         told |= reached if share else {}
         return {**told, "loss": loss.item(), "gradient_norm": gradient.norm().item(), "step_share": share}
 
-    def _adapted(self, told: dict[str, float]) -> dict[str, float]:
+    def _adapted(self, told: Metrics) -> Metrics:
         """Adapts the coefficient of VII.II to what the batch did; its value for this batch, where there is a target."""
         target = self._shrunk(self.settings.target_divergence)
         if not target:
@@ -409,48 +313,3 @@ class Trainer:
     def _shrunk(self, divergence: float) -> float:
         """A divergence, less by the square of what the step size has lost: it is of second order in the step."""
         return divergence * (1 - (self.updates_done - 1) / self.settings.updates) ** 2
-
-    @torch.no_grad()
-    def exact_metrics(self) -> dict[str, float]:
-        """Regret, objective, score and KL of the policy, exact by enumeration.
-
-        `regret` = J(π*) − J(π) in units of reward, `regret_share` its share of J(π*) − J(π_ref), `objective` J(π),
-        `score` E_π[r], `kl` D(π‖π_ref) in nats. Claims OP.1, OP.11.
-        """
-        logp, beta = self._tree_logp(self.policy), self.mdp.beta
-        regret = exact.regret(self.tree, logp, self.best, beta).item()
-        if not isfinite(regret):
-            raise Diverged(f"update {self.updates_done}: regret is {regret}")
-        divergence = exact.kl(self.tree, logp, self.logp_ref).item()
-        objective = self.best.objective.item() - regret
-        first = exact.regret(self.tree, self.logp_ref, self.best, beta).item()
-        return {
-            "regret": regret,
-            "regret_share": regret / first,
-            "objective": objective,
-            "score": objective + beta * divergence,
-            "kl": divergence,
-        }
-
-    def _tree_logp(self, policy: GPT) -> exact.Levels:
-        """In float64, so that sums over thousands of prefixes lose nothing."""
-        with torch.no_grad():
-            return tuple(level.double() for level in exact.tree_logp(policy, self.tree))
-
-
-def _finite(told: dict[str, float]) -> dict[str, float]:
-    """The metrics of a step. Raises Diverged where its loss or its gradient is not finite."""
-    for name in ("loss", "gradient_norm"):
-        if not isfinite(told[name]):
-            raise Diverged(f"{name} is {told[name]}")
-    return told
-
-
-def _together(steps: list[dict[str, float]]) -> dict[str, float]:
-    """The metrics of several minibatches: least and most of what is named so, the mean of the rest."""
-    told = {}
-    for name in steps[0]:
-        found = [step[name] for step in steps]
-        together = min if name.endswith("_least") else max if name.endswith("_most") else fmean
-        told[name] = together(found)
-    return told

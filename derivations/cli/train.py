@@ -13,7 +13,7 @@ from derivations.checker.errors import BadInput
 from derivations.cli import screen
 
 if TYPE_CHECKING:
-    from derivations.algorithms.trainer import Settings
+    from derivations.algorithms.settings import Settings
     from toy_envs.token_mdp import TokenMDP
 
 
@@ -37,13 +37,14 @@ def command(
 ) -> None:
     """Train the tiny GPT by REINFORCE, CPI, TRPO, PPO or DPO, with the exact regret J(π*) − J(π) at each step.
 
-    DIR gets run.json (what made it), metrics.jsonl (a line for each step) and policy.safetensors. Exits with 1 if a
+    DIR gets run.json (what made it), metrics.jsonl (a line for each step) and model.safetensors. Exits with 1 if a
     number of the run is no longer finite; what was written until then is kept.
     """
     with needs_torch("train"):
         from derivations.algorithms import runs
         from derivations.algorithms.devices import pick_device
-        from derivations.algorithms.trainer import Diverged, settings_for
+        from derivations.algorithms.settings import settings_for
+        from derivations.algorithms.stage import Diverged
         from toy_envs import make_mdp
         from toy_envs.errors import BadInput as BadWorldInput
     try:
@@ -57,7 +58,7 @@ def command(
         click.echo(f"Error: {error}. The metrics until then are in {Path(out) / 'metrics.jsonl'}.", err=True)
         ctx.exit(screen.NOT_AS_STATED)
     click.echo(told(mdp, settings, last))
-    click.echo(f"run.json, metrics.jsonl and policy.safetensors are in {folder}")
+    click.echo(f"run.json, metrics.jsonl and model.safetensors are in {folder}")
 
 
 def told(mdp: TokenMDP, settings: Settings, last: dict[str, float]) -> str:

@@ -17,7 +17,9 @@ from derivations.algorithms.devices import DEVICES, one_thread, pick_device
 from derivations.algorithms.gpt import GPT
 from derivations.algorithms.pretraining import pretrain
 from derivations.algorithms.rollout import as_responses
-from derivations.algorithms.trainer import Diverged, Trainer, settings_for
+from derivations.algorithms.settings import settings_for
+from derivations.algorithms.stage import Diverged
+from derivations.algorithms.trainer import Trainer
 from derivations.files import write_whole
 from toy_envs import SORTING
 from toy_envs.errors import BadInput
@@ -99,7 +101,7 @@ def test_a_run_says_what_made_it_and_can_be_made_again(tmp_path: Path) -> None:
     assert list(again.run()) == metrics
     assert SORTING.reference is not None
     assert story["reference"] == hashlib.sha256(SORTING.reference.read_bytes()).hexdigest()
-    found = load_policy(tmp_path / "policy.safetensors")
+    found = load_policy(tmp_path / "model.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(found.parameters(), again.policy.parameters(), strict=True))
 
 
@@ -117,7 +119,7 @@ def test_a_run_that_diverges_keeps_what_was_written(tmp_path: Path) -> None:
     story, metrics = read(tmp_path)
     assert str(story["status"]).startswith("diverged: update")
     assert metrics[0]["update"] == 0
-    assert not (tmp_path / "policy.safetensors").exists()
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_an_interrupted_run_keeps_what_was_written(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from derivations.algorithms import exact
 from derivations.algorithms.preferences import Preferences, compared, preferences, true_scores
-from derivations.algorithms.trainer import ALGORITHMS, Trainer, settings_for
+from derivations.algorithms.settings import settings_for
+from derivations.algorithms.trainer import ALGORITHMS, Trainer
 from toy_envs.errors import BadInput
 
 RESPONSES = exact.all_responses(exact.prefix_tree(ENDING))
@@ -24,7 +25,7 @@ def generator() -> torch.Generator:
 
 
 def labelled(comparisons: int) -> Preferences:
-    return preferences(ENDING, RESPONSES, NO_REFERENCE, comparisons, generator())
+    return preferences(ENDING, RESPONSES, NO_REFERENCE, ENDING.beta, comparisons, generator())
 
 
 def test_each_is_compared_with_others_of_its_prompt() -> None:
@@ -46,7 +47,7 @@ def test_a_prompt_that_came_once_is_left_out() -> None:
 def test_the_better_response_wins_as_often_as_bradley_and_terry_say() -> None:
     """RM.1: of many labels of each pair, the share is σ of the difference of the rewards."""
     mdp = replace(ENDING, reward=lambda prompt, response: 2.0 * len(response))
-    pairs = preferences(mdp, RESPONSES, NO_REFERENCE, 2000, generator())
+    pairs = preferences(mdp, RESPONSES, NO_REFERENCE, mdp.beta, 2000, generator())
     lengths = RESPONSES.mask.sum(-1)
     longer, shorter = lengths[pairs.chosen], lengths[pairs.rejected]
     for difference in (1, 2):

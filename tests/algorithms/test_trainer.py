@@ -17,7 +17,9 @@ from derivations.algorithms.checkpoints import load_policy
 from derivations.algorithms.convergence import CONVERGENCE
 from derivations.algorithms.gpt import GPT
 from derivations.algorithms.kl import exact_kl, k1, k2, k3
-from derivations.algorithms.trainer import ALGORITHMS, KL_PLACEMENTS, Diverged, Settings, Trainer, settings_for
+from derivations.algorithms.settings import KL_PLACEMENTS, Settings, settings_for
+from derivations.algorithms.stage import Diverged
+from derivations.algorithms.trainer import ALGORITHMS, Trainer
 from derivations.algorithms.trpo import flat
 from toy_envs import SORTING
 from toy_envs.errors import BadInput

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from derivations.algorithms.trainer import ALGORITHMS, KL_PLACEMENTS
+from derivations.algorithms.settings import KL_PLACEMENTS
+from derivations.algorithms.trainer import ALGORITHMS
 from derivations.cli import main
 from derivations.cli.train import command
 
@@ -30,7 +31,7 @@ def test_a_run_ends_with_its_regret_and_leaves_a_folder(tmp_path: Path, algorith
         f"{algorithm} on {SORTING}, seed 7, 2 updates: J(π) = {last['objective']:.4f}, J(π*) = 0.77"
     )
     assert f"regret {last['regret']:.4f}, {last['regret_share']:.2%} of J(π*) − J(π_ref)" in result.stdout
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"run.json", "metrics.jsonl", "policy.safetensors"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"run.json", "metrics.jsonl", "model.safetensors"}
 
 
 def test_the_algorithms_in_the_usage_are_those_that_there_are() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from toy_envs import NAMES, BadInput
-from toy_envs.names import FILE, census, first_wins, judged_by, preference, preference_pairs, real_names
+from toy_envs.names import FILE, census, first_wins, preference, preference_pairs, real_names
 from toy_envs.token_mdp import Tokens
 
 REAL = census()
@@ -122,7 +122,7 @@ def test_a_reward_that_is_learned_from_the_pairs_is_wrong_where_no_real_name_is(
         lost = 1 / (1 + np.exp(worth * gaps))
         worth += float((gaps * lost).sum() / (gaps**2 * lost * (1 - lost)).sum())
     assert 0.9 < worth < 1.05
-    flooded = judged_by(lambda prompt, response: worth * sum(NAMES.vocabulary[t] in "aeiou" for t in response))
+    flooded = NAMES.judged_by(lambda prompt, response: worth * sum(NAMES.vocabulary[t] in "aeiou" for t in response))
     gamed, best = NAMES.encode("aeiouaeio"), name("louise")
     assert flooded.reward((), gamed) > 2 * flooded.reward((), best)
     assert flooded.true_reward is preference
