@@ -193,7 +193,8 @@ def value(
     Parameters: `values` [batch, time], V_φ; `values_old` [batch, time], what the value head said when the batch was drawn,
     not read where `clip` is None; `targets` [batch, time]; `clip` positive, in units of reward: it is not free of scale,
     and moves the minimiser (PPO.12). By default the mean over steps: it is a regression, with each visited state an
-    observation. Metrics: `explained_variance`, 1 − Var(target − V)/Var(target), 0 where the targets are all alike.
+    observation. Metrics: `explained_variance`, 1 − Var(target − V)/Var(target), 0 where the targets are all alike up
+    to rounding.
     Claim PPO.12. Source B, VIII.II, without a factor ½.
     """
     values, targets = inside(mask, values=values, targets=targets.detach())
@@ -205,8 +206,8 @@ def value(
         errors = torch.maximum(errors, (near - targets) ** 2)
     loss = aggregate(errors, mask, aggregation)
     found, left = targets[mask].double(), (targets - values.detach())[mask].double()
-    spread = found.var(correction=0)
-    explained = (1 - left.var(correction=0) / spread).item() if spread > 0 else 0.0
+    spread, rounding = found.std(correction=0), 8 * torch.finfo(targets.dtype).eps * found.abs().max()
+    explained = (1 - left.var(correction=0) / spread**2).item() if spread > rounding else 0.0
     return loss, {"explained_variance": explained}
 
 

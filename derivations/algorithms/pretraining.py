@@ -14,7 +14,7 @@ from torch import Tensor
 from derivations.algorithms.checkpoints import save_policy
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.gpt import GPT, GPTConfig
-from derivations.algorithms.rollout import Responses, as_responses, score
+from derivations.algorithms.rollout import Scores, as_responses
 from derivations.algorithms.settings import Settings, settings_for
 from derivations.algorithms.stage import Metrics, Stage
 from toy_envs import make_mdp
@@ -46,7 +46,7 @@ class Pretraining(Stage):
         assert self.mdp.demonstrations is not None
         with self.watched("demonstrations"):
             shown = as_responses(self.mdp.demonstrations(self.draws, self.settings.episodes)).to(self.device)
-            return self.descend(negative_log_likelihood(self.model, shown), {})
+            return self.descend(negative_log_likelihood(self.group.score(self.model, shown)), {})
 
 
 def pretrain(mdp: TokenMDP, **settings: float) -> GPT:
@@ -58,9 +58,9 @@ def pretrain(mdp: TokenMDP, **settings: float) -> GPT:
     return stage.model
 
 
-def negative_log_likelihood(policy: GPT, responses: Responses) -> Tensor:
+def negative_log_likelihood(scores: Scores) -> Tensor:
     """−(1/N) Σ_i log π(y_i∣x_i), in nats a response."""
-    return -score(policy, responses).logp.sum(-1).mean()
+    return -scores.logp.sum(-1).mean()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ class RewardModel(nn.Module):
 
 def reader_from(policy: GPT) -> GPT:
     """A GPT with the weights of a policy that reads one token more: a policy never reads the last one."""
-    model = GPT(replace(policy.config, context=policy.config.context + 1)).to(next(policy.parameters()).device)
+    model = GPT(replace(policy.config, context=policy.config.context + 1)).to(
+        next(policy.parameters())
+    )  # its device, its dtype
     weights = dict(policy.state_dict())
     place = weights["place.weight"]  # [context, width]
     weights["place.weight"] = torch.cat((place, torch.zeros_like(place[:1])))
@@ -85,7 +87,8 @@ class RewardFitting(Stage):
         told: Metrics = {}
         with self.watched("pairs"):
             responses = responses_of(self.mdp.pairs(self.draws, self.settings.episodes)).to(self.device)
-            chosen, rejected = self.reward_model(responses).chunk(2)
+            own = self.reward_model(responses.rows(self.group.share(len(responses))))
+            chosen, rejected = self.group.gathered(own, len(responses)).chunk(2)
             told = self.descend(*losses.reward_model(chosen, rejected))
             truth, _ = losses.reward_model(*true_scores(self.mdp, responses).chunk(2))
         if self.updates_done == self.settings.updates:

@@ -34,7 +34,7 @@ class Responses:
     def __len__(self) -> int:
         return self.tokens.shape[0]
 
-    def rows(self, index: Tensor) -> Responses:
+    def rows(self, index: Tensor | slice) -> Responses:
         """The responses of the rows `index`."""
         return Responses(*(getattr(self, field.name)[index] for field in fields(self)))
 
@@ -63,23 +63,26 @@ def inverse_cdf(logits: Tensor, uniforms: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def sample(policy: GPT, mdp: TokenMDP, episodes: int, generator: torch.Generator) -> tuple[Responses, Tensor]:
+def sample(
+    policy: GPT, mdp: TokenMDP, episodes: int, generator: torch.Generator, rows: slice = slice(None)
+) -> tuple[Responses, Tensor]:
     """Draws a prompt and a response `episodes` times, token by token through the cache.
 
     Returns the responses and logp [batch, time], the log-probability with which each token was drawn (nats, 0 behind
-    the end). Claims TR.2, IS.4: temperature 1, nothing cut off. Raises BadInput where the policy cannot read or write
-    what this token MDP has.
+    the end); where only some `rows` of the batch are wanted, those that are drawn there for the whole batch. Claims
+    TR.2, IS.4: temperature 1, nothing cut off. Raises BadInput where the policy cannot read or write what this token MDP
+    has.
     """
     check_world(policy, mdp)
     device = generator.device
-    prompts = _drawn_prompts(mdp, episodes, generator)  # [batch, prompt length]
+    prompts = _drawn_prompts(mdp, episodes, generator)[rows]  # [batch, prompt length]
+    uniforms = torch.rand(mdp.horizon, episodes, generator=generator, device=device)[:, rows]  # [horizon, batch]
     logits, _, cache = policy(with_start(policy, prompts))
     logits = logits[:, -1]  # [batch, vocabulary]
-    open_rows = torch.ones(episodes, dtype=torch.bool, device=device)  # [batch]
+    open_rows = torch.ones(len(prompts), dtype=torch.bool, device=device)  # [batch]
     tokens, masks, logps = [], [], []
     for t in range(mdp.horizon):
-        uniforms = torch.rand(episodes, generator=generator, device=device)  # [batch]
-        token = inverse_cdf(logits, uniforms)  # [batch]
+        token = inverse_cdf(logits, uniforms[t])  # [batch]
         logp = logits.log_softmax(-1).gather(-1, token.unsqueeze(-1)).squeeze(-1)  # [batch]
         tokens.append(token.masked_fill(~open_rows, 0))
         logps.append(logp.masked_fill(~open_rows, 0.0))

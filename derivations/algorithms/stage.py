@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from derivations.algorithms import data_parallel
 from derivations.algorithms.gpt import GPT
 from derivations.algorithms.settings import Settings
 from toy_envs.errors import BadInput
@@ -50,6 +51,7 @@ class Stage(ABC):
         self.mdp, self.model, self.settings = mdp, model, settings
         self.device = next(model.parameters()).device
         self.updates_done = 0
+        self.group = data_parallel.group()
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.draws = np.random.default_rng(settings.seed)  # of the world: demonstrations and pairs
         self.trained = list(model.parameters() if trained is None else trained)
@@ -82,6 +84,7 @@ class Stage(ABC):
         """One step of Adam down a loss, its gradient no longer than the settings say. Raises Diverged."""
         self.optimizer.zero_grad()
         loss.backward()
+        self.group.sum_gradients(self.trained)
         norm = nn.utils.clip_grad_norm_(self.trained, self.settings.most_gradient_norm)
         if norm.isfinite():  # else what is left would be lost
             self.optimizer.step()

@@ -30,7 +30,7 @@ from derivations.algorithms.gpt import GPT
 from derivations.algorithms.kl import exact_kl, k2, k3
 from derivations.algorithms.preferences import Preferences, labelled, preferences
 from derivations.algorithms.returns import gae
-from derivations.algorithms.rollout import Responses, Scores, final_scores, sample, score
+from derivations.algorithms.rollout import Responses, Scores, final_scores
 from derivations.algorithms.settings import Settings
 from derivations.algorithms.stage import Metrics, Stage, State, finite, together
 from toy_envs.token_mdp import TokenMDP
@@ -168,12 +168,12 @@ class Trainer(Stage):
     """Trains a policy on a token MDP, from its reference policy.
 
     Parameters: `mdp`; `reference` the policy π_ref, which also is the first π; `settings`. Tensors live where
-    `reference` lives.
+    `reference` lives, in its dtype.
     """
 
     def __init__(self, mdp: TokenMDP, reference: GPT, settings: Settings) -> None:
         self.reference = reference.requires_grad_(False)
-        self.policy = GPT(reference.config).to(next(reference.parameters()).device)
+        self.policy = GPT(reference.config).to(next(reference.parameters()))  # its device, its dtype
         self.policy.load_state_dict(reference.state_dict())
         self.algorithm = ALGORITHMS[settings.algorithm]
         self.trust_coefficient = settings.trust_coefficient
@@ -217,9 +217,9 @@ class Trainer(Stage):
     def collect(self) -> tuple[Batch, Metrics]:
         """Draws a batch from the policy and works out what its losses need."""
         settings = self.settings
-        responses, _ = sample(self.policy, self.mdp, settings.episodes, self.generator)
+        responses = self.group.sample(self.policy, self.mdp, settings.episodes, self.generator)
         # The same pass that the losses make, so that the first ratio is 1 and not 1 up to rounding (IS.4).
-        scores, anchor = score(self.policy, responses), score(self.reference, responses)
+        scores, anchor = self.group.score(self.policy, responses), self.group.score(self.reference, responses)
         mask = responses.mask
         earned = final_scores(self.mdp, responses)  # [batch]
         last = last_step(mask)  # [batch, time]
@@ -254,8 +254,8 @@ class Trainer(Stage):
         if self.mdp.pairs is not None:
             batch = labelled(self.mdp.pairs(self.draws, self.settings.episodes), self.reference, self.beta)
             return batch, {}
-        responses, _ = sample(self.policy, self.mdp, self.settings.episodes, self.generator)
-        logp_ref = score(self.reference, responses).logp.sum(-1)  # [batch]
+        responses = self.group.sample(self.policy, self.mdp, self.settings.episodes, self.generator)
+        logp_ref = self.group.score(self.reference, responses).logp.sum(-1)  # [batch]
         batch = preferences(self.mdp, responses, logp_ref, self.beta, self.settings.comparisons, self.generator)
         return batch, {"sampled_score": final_scores(self.mdp, responses).double().mean().item()}
 
@@ -266,19 +266,24 @@ class Trainer(Stage):
             for number, index in enumerate(order.chunk(self.settings.minibatches)):
                 with self.watched(f"epoch {epoch + 1}, minibatch {number + 1}"):
                     part = batch.rows(index)
-                    steps.append(self.descend(*loss_of(score(self.policy, part.responses), part, self.settings)))
+                    scores = self.group.score(self.policy, part.responses)
+                    steps.append(self.descend(*loss_of(scores, part, self.settings)))
         return together(steps)
 
     def _natural_step(self, batch: Batch) -> Metrics:
         """TRPO's step: along F⁻¹g as far as the divergence allows, and back until the surrogate has gained."""
         mask, weights = batch.responses.mask, list(self.policy.parameters())
         with sdpa_kernel(SDPBackend.MATH):  # the only one that is differentiated twice
-            loss, told = self.algorithm.loss(score(self.policy, batch.responses), batch, self.settings)
+            loss, told = self.algorithm.loss(self.group.score(self.policy, batch.responses), batch, self.settings)
             some = batch.responses.rows(torch.arange(0, len(batch), FISHER_STRIDE, device=mask.device))
-            logits = score(self.policy, some).logits
+            logits = self.group.score(self.policy, some).logits
             divergence = losses.aggregate(exact_kl(logits.detach(), logits, some.mask), some.mask, "token_mean")
-            product = trpo.fisher_vector_product(divergence, weights, DAMPING)
-        gradient = -trpo.flat(torch.autograd.grad(loss, weights, materialize_grads=True))
+            undamped = trpo.fisher_vector_product(divergence, weights)
+        gradient = -self.group.summed(trpo.flat(torch.autograd.grad(loss, weights, materialize_grads=True)))
+
+        def product(vector: Tensor) -> Tensor:
+            return self.group.summed(undamped(vector)) + DAMPING * vector
+
         delta = self._shrunk(self.settings.delta)
         step = trpo.natural_step(product, gradient, delta)
         before = trpo.flat([weight.detach() for weight in weights])
@@ -287,7 +292,7 @@ class Trainer(Stage):
         @torch.no_grad()
         def outcome(part: Tensor) -> tuple[float, float]:
             torch.nn.utils.vector_to_parameters(before + part, weights)
-            scores = score(self.policy, batch.responses)
+            scores = self.group.score(self.policy, batch.responses)
             if not scores.logits.isfinite().all():
                 return nan, nan
             after, told_after = self.algorithm.loss(scores, batch, self.settings)

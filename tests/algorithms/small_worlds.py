@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 from torch import nn
 
 from derivations.algorithms.gpt import GPT, GPTConfig
-from toy_envs.token_mdp import TokenMDP, Tokens
+from toy_envs.token_mdp import Pair, TokenMDP, Tokens
 
 ENDING = TokenMDP(
     name="ending",
@@ -34,3 +37,19 @@ def policy_for(mdp: TokenMDP, seed: int, dtype: torch.dtype = torch.float64) -> 
     for head in (policy.policy, policy.value):
         nn.init.normal_(head.weight, std=0.7, generator=generator)
     return policy
+
+
+def _pairs(generator: np.random.Generator, count: int) -> list[Pair]:
+    """Pairs of responses to one prompt, each drawn with equal chances and labelled by a coin."""
+    drawn = generator.choice(3, size=(count, 2)).tolist()
+    written: list[Tokens] = [(2,), (0, 2), (1, 0, 1)]
+    return [(ENDING.prompts[i % 2], written[i % 3], written[(i + 1 + j % 2) % 3]) for i, j in drawn]
+
+
+PAIRED = replace(
+    ENDING,
+    name="paired",
+    demonstrations=lambda generator, count: [pair[:2] for pair in _pairs(generator, count)],
+    pairs=_pairs,
+)
+"""ENDING with demonstrations and pairs."""

@@ -401,6 +401,8 @@ def test_the_value_loss_by_hand() -> None:
     assert told == {"explained_variance": pytest.approx(1 - 0.25 / 1)}
     assert losses.value(values, NO_OLD, targets, mask, aggregation="sequence_sum")[0].item() == 5
     assert losses.value(values, NO_OLD, torch.ones(1, 3), mask)[1] == {"explained_variance": 0.0}
+    alike = torch.tensor([[0.1, 0.1 + 1e-8, 0.0]])  # another number in float32, by its last digit
+    assert alike[0, 0] != alike[0, 1] and losses.value(values, NO_OLD, alike, mask)[1] == {"explained_variance": 0.0}
 
 
 def test_the_sampled_log_ratio() -> None:

@@ -1,0 +1,39 @@
+"""Every algorithm in a small world, to be run by torchrun: process 0 writes what each update says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from small_worlds import PAIRED, policy_for
+
+from derivations.algorithms.data_parallel import group, joined
+from derivations.algorithms.devices import one_thread
+from derivations.algorithms.pretraining import Pretraining
+from derivations.algorithms.reward_model import RewardFitting
+from derivations.algorithms.settings import DEFAULTS, settings_for
+from derivations.algorithms.stage import Stage
+from derivations.algorithms.trainer import Trainer
+
+
+def stage(algorithm: str) -> Stage:
+    """A short run with sizes that two processes cannot share evenly."""
+    settings = settings_for(algorithm, updates=3, episodes=15, epochs=2, minibatches=2, learning_rate=1e-3)
+    if algorithm == "sft":
+        return Pretraining(PAIRED, settings)
+    start = policy_for(PAIRED, 1)
+    return RewardFitting(PAIRED, start, settings) if algorithm == "reward" else Trainer(PAIRED, start, settings)
+
+
+def told() -> dict[str, list[dict[str, float]]]:
+    """By algorithm the metrics of each update."""
+    return {algorithm: list(stage(algorithm).run()) for algorithm in DEFAULTS}
+
+
+if __name__ == "__main__":
+    with one_thread(), joined(torch.device("cpu")):
+        result = told()
+        if group().rank == 0:
+            Path(sys.argv[1]).write_text(json.dumps(result), encoding="utf-8")
