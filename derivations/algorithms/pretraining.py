@@ -51,7 +51,7 @@ class Pretraining(Stage):
 
 def pretrain(mdp: TokenMDP, **settings: float) -> GPT:
     """A tiny GPT fitted to demonstrations of a world, with the settings given and else the default ones."""
-    stage = Pretraining(mdp, settings_for("sft", **settings))
+    stage = Pretraining(mdp, settings_for("sft", mdp.name, **settings))
     with one_thread():
         for _ in stage.run():
             pass

@@ -36,10 +36,8 @@ class RewardModel(nn.Module):
 
 
 def reader_from(policy: GPT) -> GPT:
-    """A GPT with the weights of a policy that reads one token more: a policy never reads the last one."""
-    model = GPT(replace(policy.config, context=policy.config.context + 1)).to(
-        next(policy.parameters())
-    )  # its device, its dtype
+    """A GPT with the weights, device and dtype of a policy that reads one token more: a policy never reads the last."""
+    model = GPT(replace(policy.config, context=policy.config.context + 1)).to(next(policy.parameters()))
     weights = dict(policy.state_dict())
     place = weights["place.weight"]  # [context, width]
     weights["place.weight"] = torch.cat((place, torch.zeros_like(place[:1])))

@@ -22,6 +22,14 @@ DEFAULTS: dict[str, dict[str, float | str]] = {
 }
 """Every algorithm, and its own defaults: fitting to demonstrations, fitting a reward model, then those of a policy."""
 
+WORLDS: dict[str, dict[str, dict[str, float | str]]] = {
+    "toy_envs/Names-v0": {
+        "sft": {"updates": 1500, "learning_rate": 6e-3},
+        "reward": {"updates": 300},
+    }
+}
+"""What an algorithm wants in a world where the general defaults leave it short."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -100,6 +108,7 @@ class Settings:
             raise BadInput(f"clip_range is {self.clip_range}; expected a number between 0 and 1")
 
 
-def settings_for(algorithm: str, **given: float | str | None) -> Settings:
-    """The settings of an algorithm: those given, else those that it wants, else the general ones."""
-    return Settings(algorithm, **{**DEFAULTS.get(algorithm, {}), **given})  # type: ignore[arg-type]
+def settings_for(algorithm: str, world: str = "", **given: float | str | None) -> Settings:
+    """The settings of an algorithm: those given, else those it wants in the world of that name, else its own, else all's."""
+    wanted = {**DEFAULTS.get(algorithm, {}), **WORLDS.get(world, {}).get(algorithm, {})}
+    return Settings(algorithm, **{**wanted, **given})  # type: ignore[arg-type]

@@ -12,13 +12,15 @@ import torch
 from small_worlds import ENDING, policy_for
 from torch import Tensor
 
-from derivations.algorithms import assembly, convergence, exact, losses, trainer
+from derivations.algorithms import assembly, convergence, data_parallel, exact, losses, trainer
 from derivations.algorithms.checkpoints import load_policy
 from derivations.algorithms.convergence import CONVERGENCE
+from derivations.algorithms.evaluation import Exact
 from derivations.algorithms.gpt import GPT
 from derivations.algorithms.kl import exact_kl, k1, k2, k3
+from derivations.algorithms.rollout import final_scores, score
 from derivations.algorithms.settings import KL_PLACEMENTS, Settings, settings_for
-from derivations.algorithms.stage import Diverged
+from derivations.algorithms.stage import Diverged, together
 from derivations.algorithms.trainer import ALGORITHMS, Trainer
 from derivations.algorithms.trpo import flat
 from toy_envs import SORTING
@@ -119,14 +121,14 @@ def test_what_a_batch_says_of_each_token() -> None:
     for row, length in enumerate(mask.sum(-1).tolist()):
         prompt = tuple(batch.responses.prompts[row].tolist())
         tokens = tuple(batch.responses.tokens[row, :length].tolist())
-        log_ratio = batch.logp_old[row] - trainer.score(made.reference, batch.responses).logp[row]
+        log_ratio = batch.logp_old[row] - score(made.reference, batch.responses).logp[row]
         returned = mdp.reward(prompt, tokens) - mdp.beta * log_ratio[:length].sum().item()
         assert batch.rewards[row].sum().item() == pytest.approx(returned, abs=1e-5)
         assert batch.returns[row, :length].tolist() == pytest.approx([returned] * length, abs=1e-5)
         to_go = returned + mdp.beta * log_ratio[0].item() if length > 1 else mdp.reward(prompt, tokens)
         if length > 1:
             assert batch.targets[row, 1].item() == pytest.approx(to_go, abs=1e-5)
-    assert told["sampled_score"] == pytest.approx(trainer.final_scores(mdp, batch.responses).mean().item())
+    assert told["sampled_score"] == pytest.approx(final_scores(mdp, batch.responses).mean().item())
     assert 0 < mask.float().mean() < 1
 
 
@@ -153,13 +155,14 @@ def expected_gradient(made: Trainer, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     """Minus the mean, over every response of the world, of the gradient of REINFORCE's loss on that response alone."""
     tree = exact.prefix_tree(ENDING)
     responses, weights = exact.all_responses(tree), list(made.policy.parameters())
-    chances = exact.response_logp(tree, made._tree_logp(made.policy)).exp()
+    assert isinstance(made.evaluation, Exact)
+    chances = exact.response_logp(tree, made.evaluation.tree_logp(made.policy)).exp()
     total = torch.zeros(sum(weight.numel() for weight in weights), dtype=torch.float64)
     for row, chance in enumerate(chances):
         one = responses.rows(torch.tensor([row]))
-        monkeypatch.setattr(trainer, "sample", lambda *given, drawn=one: (drawn, None))
+        monkeypatch.setattr(data_parallel, "sample", lambda *given, drawn=one: (drawn, None))
         batch, _ = made.collect()
-        loss, _ = ALGORITHMS["reinforce"].loss(trainer.score(made.policy, one), batch, made.settings)
+        loss, _ = ALGORITHMS["reinforce"].loss(score(made.policy, one), batch, made.settings)
         total -= chance * flat(torch.autograd.grad(loss, weights, materialize_grads=True)).double()
     return total
 
@@ -171,8 +174,9 @@ def test_only_the_penalty_in_the_reward_has_the_gradient_of_the_objective(
     """KL.7, KL.16: each estimator in the loss holds the states fixed, and misses what a token leads to."""
     made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("reinforce", kl=placement, episodes=1))
     made.policy.load_state_dict(policy_for(ENDING, 7, torch.float32).state_dict())
-    reference_logp = tuple(level.float() for level in made.logp_ref)
-    true = flat(exact.gradient(made.policy, made.tree, reference_logp, ENDING.beta)).double()
+    assert isinstance(made.evaluation, Exact)
+    reference_logp = tuple(level.float() for level in made.evaluation.logp_ref)
+    true = flat(exact.gradient(made.policy, made.evaluation.tree, reference_logp, ENDING.beta)).double()
     found = expected_gradient(made, monkeypatch)
     error = ((found - true).norm() / true.norm()).item()
     assert (error < 1e-4) == (placement == "reward")
@@ -186,8 +190,8 @@ def test_the_penalty_in_the_loss_is_one_penalty() -> None:
         made.policy.load_state_dict(policy_for(ENDING, 7, torch.float32).state_dict())
         batch, _ = made.collect()
         mask = batch.responses.mask
-        scores = trainer.score(made.policy, batch.responses)
-        earned = trainer.final_scores(ENDING, batch.responses)
+        scores = score(made.policy, batch.responses)
+        earned = final_scores(ENDING, batch.responses)
         penalised = not torch.allclose(batch.rewards.sum(-1), earned)
         added, told = trainer._anchor(scores, batch, made.settings)
         assert penalised == (placement == "reward") == (added.item() == 0)
@@ -251,7 +255,7 @@ def test_the_baseline_of_a_return_is_the_mean_of_the_others() -> None:
 
 def test_metrics_of_minibatches_are_put_together_by_name() -> None:
     steps = [{"a": 1.0, "x_least": 2.0, "x_most": 3.0}, {"a": 2.0, "x_least": 1.0, "x_most": 5.0}]
-    assert trainer._together(steps) == {"a": 1.5, "x_least": 1.0, "x_most": 5.0}
+    assert together(steps) == {"a": 1.5, "x_least": 1.0, "x_most": 5.0}
 
 
 # --- what stops a run, and what is refused --------------------------------------------------------------------------
@@ -302,7 +306,7 @@ def test_a_reward_that_is_not_a_number_is_named() -> None:
     [
         (
             {"algorithm": "sarsa"},
-            "algorithm is 'sarsa'; expected one of reinforce, cpi, trpo_penalty, trpo, ppo, dpo",
+            "algorithm is 'sarsa'; expected one of sft, reward, reinforce, cpi, trpo_penalty, trpo, ppo, dpo",
         ),
         ({"kl": "k1"}, "kl is 'k1'; expected one of reward, loss_k2, loss_k3, loss_exact"),
         ({"baseline": "mean"}, "baseline is 'mean'; expected one of none, leave_one_out"),
@@ -312,6 +316,9 @@ def test_a_reward_that_is_not_a_number_is_named() -> None:
         ({"trust_coefficient": nan}, "trust_coefficient is nan; expected a positive number"),
         ({"target_divergence": -1.0}, "target_divergence is -1.0; expected a number from 0 to inf"),
         ({"updates": 0}, "updates is 0; expected at least 1"),
+        ({"fresh": 1}, "fresh is 1; expected at least 2"),
+        ({"beta": -0.1}, "beta is -0.1; expected a number from 0 on"),
+        ({"beta": nan}, "beta is nan; expected a number from 0 on"),
         ({"minibatches": 300}, "minibatches is 300; expected at most episodes, which is 256"),
         ({"seed": -1}, "seed is -1; expected a number from 0"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0; expected a number from 0 to inf"),

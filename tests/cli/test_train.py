@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from derivations.algorithms.settings import KL_PLACEMENTS
+from derivations.algorithms.settings import DEFAULTS, KL_PLACEMENTS
 from derivations.algorithms.trainer import ALGORITHMS
 from derivations.cli import main
 from derivations.cli.train import command
@@ -52,7 +52,10 @@ def test_the_penalty_stands_where_it_is_wanted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"algorithm": "sarsa"}, "algorithm is 'sarsa'; expected one of reinforce, cpi, trpo_penalty, trpo, ppo, dpo"),
+        (
+            {"algorithm": "sarsa"},
+            "algorithm is 'sarsa'; expected one of sft, reward, reinforce, cpi, trpo_penalty, trpo, ppo, dpo",
+        ),
         ({"env": "toy_envs/Nowhere-v0"}, "'toy_envs/Nowhere-v0'; expected one of 'toy_envs/Sorting-v0'"),
     ],
 )
@@ -89,10 +92,7 @@ def test_a_folder_in_use_is_wrong_usage(tmp_path: Path) -> None:
 def test_a_run_that_is_no_longer_finite_exits_with_one_and_names_the_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
-    fast = replace(ALGORITHMS["reinforce"], defaults={"epochs": 1, "minibatches": 1, "learning_rate": 1e30})
-    monkeypatch.setitem(ALGORITHMS, "reinforce", fast)
+    monkeypatch.setitem(DEFAULTS, "reinforce", {**DEFAULTS["reinforce"], "learning_rate": 1e30})
     result = run(tmp_path / "run", algorithm="reinforce")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: update ")
