@@ -37,7 +37,7 @@ from toy_envs.errors import BadInput
 class Convergence:
     """The settings of an algorithm, and whether it ends `within` that share of the gap."""
 
-    settings: dict[str, float | str]
+    settings: dict[str, Any]
     within: float = 0.01
     converges: bool = True
 
