@@ -40,7 +40,8 @@ class Settings:
     of VII.I; both fall with the square of the step size; `comparisons` of each response are made for DPO, where the
     world has no pairs of its own;
     `most_gradient_norm` bounds the norm of each gradient; `fresh` responses are drawn after each update to see how the
-    policy does, in a world that cannot be enumerated. Raises BadInput where one is out of its range.
+    policy does, in a world that cannot be enumerated; after each `checkpoint_every` updates the run is kept so that it can
+    be taken up from there, and a few responses as text. Raises BadInput where one is out of its range.
     """
 
     algorithm: str
@@ -65,12 +66,13 @@ class Settings:
     comparisons: int = 16
     most_gradient_norm: float = 1.0
     fresh: int = 512
+    checkpoint_every: int = 10
 
     def __post_init__(self) -> None:
         for name, known in (("algorithm", tuple(DEFAULTS)), ("kl", KL_PLACEMENTS), ("baseline", BASELINES)):
             if getattr(self, name) not in known:
                 raise BadInput(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
-        for name in ("updates", "episodes", "epochs", "minibatches", "comparisons"):
+        for name in ("updates", "episodes", "epochs", "minibatches", "comparisons", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name} is {getattr(self, name)}; expected at least 1")
         if self.minibatches > self.episodes:
@@ -101,5 +103,11 @@ class Settings:
 
 
 def settings_for(algorithm: str, **given: float | str | None) -> Settings:
-    """The settings of an algorithm: those given, else those that it wants, else the general ones."""
+    """The settings of an algorithm, as `named` or not: those given, else those that it wants, else the general ones."""
+    algorithm = named(algorithm)
     return Settings(algorithm, **{**DEFAULTS.get(algorithm, {}), **given})  # type: ignore[arg-type]
+
+
+def named(algorithm: str) -> str:
+    """The key of DEFAULTS for an algorithm that may be written as on the command line, "trpo-penalty"."""
+    return algorithm.replace("-", "_")
