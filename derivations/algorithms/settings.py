@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isfinite
+from typing import Any
 
 from toy_envs.errors import BadInput
 
@@ -25,7 +26,6 @@ DEFAULTS: dict[str, dict[str, float | str]] = {
 WORLDS: dict[str, dict[str, dict[str, float | str]]] = {
     "toy_envs/Names-v0": {
         "sft": {"updates": 1500, "learning_rate": 6e-3},
-        "reward": {"updates": 300},
     }
 }
 """What an algorithm wants in a world where the general defaults leave it short."""
@@ -48,7 +48,8 @@ class Settings:
     of VII.I; both fall with the square of the step size; `comparisons` of each response are made for DPO, where the
     world has no pairs of its own;
     `most_gradient_norm` bounds the norm of each gradient; `fresh` responses are drawn after each update to see how the
-    policy does, in a world that cannot be enumerated. Raises BadInput where one is out of its range.
+    policy does, in a world that cannot be enumerated; after each `checkpoint_every` updates the run is kept so that it can
+    be taken up from there, and a few responses as text. Raises BadInput where one is out of its range.
     """
 
     algorithm: str
@@ -73,12 +74,13 @@ class Settings:
     comparisons: int = 16
     most_gradient_norm: float = 1.0
     fresh: int = 512
+    checkpoint_every: int = 10
 
     def __post_init__(self) -> None:
         for name, known in (("algorithm", tuple(DEFAULTS)), ("kl", KL_PLACEMENTS), ("baseline", BASELINES)):
             if getattr(self, name) not in known:
                 raise BadInput(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
-        for name in ("updates", "episodes", "epochs", "minibatches", "comparisons"):
+        for name in ("updates", "episodes", "epochs", "minibatches", "comparisons", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name} is {getattr(self, name)}; expected at least 1")
         if self.minibatches > self.episodes:
@@ -108,7 +110,16 @@ class Settings:
             raise BadInput(f"clip_range is {self.clip_range}; expected a number between 0 and 1")
 
 
-def settings_for(algorithm: str, world: str = "", **given: float | str | None) -> Settings:
-    """The settings of an algorithm: those given, else those it wants in the world of that name, else its own, else all's."""
+def settings_for(algorithm: str, world: str = "", **given: Any) -> Settings:
+    """The settings of an algorithm, as `named` or not: those given, else those that it wants, else the general ones.
+
+    What it wants may depend on the `world`, by its name.
+    """
+    algorithm = named(algorithm)
     wanted = {**DEFAULTS.get(algorithm, {}), **WORLDS.get(world, {}).get(algorithm, {})}
-    return Settings(algorithm, **{**wanted, **given})  # type: ignore[arg-type]
+    return Settings(algorithm, **{**wanted, **given})
+
+
+def named(algorithm: str) -> str:
+    """The key of DEFAULTS for an algorithm that may be written as on the command line, "trpo-penalty"."""
+    return algorithm.replace("-", "_")

@@ -35,12 +35,19 @@ def stage_for(mdp: TokenMDP, settings: Settings, device: torch.device | str = "c
 
 def reference_of(mdp: TokenMDP, settings: Settings, device: torch.device | str) -> GPT:
     """The reference policy that the settings name, else the world's own."""
-    path = weights_at(settings.reference) if settings.reference else mdp.reference
+    path = reference_file(mdp, settings)
     if path is None:
         raise BadInput(
             f"env: {mdp.name} has no reference policy; expected a world with one, or the setting `reference`"
         )
     return load_policy(path, device)
+
+
+def reference_file(mdp: TokenMDP, settings: Settings) -> Path | None:
+    """The file of the policy that a run starts from; none where it starts from no policy, or the world has none."""
+    if settings.algorithm == "sft":
+        return None
+    return weights_at(settings.reference) if settings.reference else mdp.reference
 
 
 def world_of(mdp: TokenMDP, settings: Settings, device: torch.device | str) -> TokenMDP:

@@ -18,60 +18,130 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.argument("algorithm", metavar="{reinforce,cpi,trpo_penalty,trpo,ppo,dpo}")
+@click.argument("algorithm", metavar="{sft,reward,reinforce,cpi,trpo-penalty,trpo,ppo,dpo}")
 @click.option("--env", required=True, metavar="NAME", help="The world, such as toy_envs/Sorting-v0.")
-@click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
-@click.option("--updates", default=100, show_default=True, help="How many batches are drawn and learnt from.")
+@click.option("--seed", type=int, help="Fixes everything that is drawn.  [default: 0]")
+@click.option("--updates", type=int, help="How many batches are drawn and learnt from.  [default: the algorithm's]")
+@click.option(
+    "--reference",
+    metavar="PATH",
+    help="The policy to start from and to stay near to: a run's folder or a file.  [default: the world's own]",
+)
+@click.option(
+    "--reward-model",
+    metavar="PATH",
+    help="Who judges instead of the world, of which the reward is then only looked at: a run's folder or a file.",
+)
+@click.option("--beta", type=float, help="The KL coefficient, in units of reward per nat.  [default: the world's own]")
 @click.option(
     "--kl",
-    default="reward",
-    show_default=True,
     metavar="reward|loss_k2|loss_k3|loss_exact",
-    help="Where the penalty stands: k1 in the reward, or k2, k3 or the exact divergence in the loss.",
+    help="Where the penalty stands: k1 in the reward, or k2, k3 or the exact divergence in the loss.  [default: reward]",
+)
+@click.option(
+    "--checkpoint-every",
+    type=int,
+    metavar="N",
+    help="After how many updates the run is kept, to be taken up from there.  [default: 10]",
+)
+@click.option(
+    "--config", metavar="FILE", help="TOML with these and all other settings; what is given here goes before it."
 )
 @click.option("--out", required=True, metavar="DIR", help="A new or empty folder for the run.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in DIR where it stopped; begin it where there is none."
+)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="auto: CUDA when there.")
 @click.pass_context
 def command(
-    ctx: click.Context, algorithm: str, env: str, seed: int, updates: int, kl: str, out: str, device: str
+    ctx: click.Context,
+    /,
+    algorithm: str,
+    env: str,
+    config: str | None,
+    out: str,
+    resume: bool,
+    device: str,
+    **given: float | str | None,
 ) -> None:
-    """Train the tiny GPT by REINFORCE, CPI, TRPO, PPO or DPO, with the exact regret J(π*) − J(π) at each step.
+    """Train the tiny GPT: by sft on demonstrations, as a reward model on pairs, or as a policy by the other algorithms.
 
-    DIR gets run.json (what made it), metrics.jsonl (a line for each step) and model.safetensors. Exits with 1 if a
-    number of the run is no longer finite; what was written until then is kept.
+    A policy is measured at each step: with its exact regret J(π*) − J(π), or where the world cannot be enumerated on
+    fresh responses.
+
+    DIR gets run.json (what made it), settings.toml, metrics.jsonl (a line for each step), samples.jsonl (a few responses
+    as text at each checkpoint), tensorboard/ where that is installed, and model.safetensors. A run that was killed, or
+    stopped by Ctrl-C or SIGTERM, goes on with --resume and ends as if it had not been. Exits with 1 if a number of the
+    run is no longer finite or a file cannot be written, with 130 or 143 if it was stopped; what was written is kept.
     """
     with needs_torch("train"):
         from derivations.algorithms import runs
+        from derivations.algorithms.configuration import read_settings
         from derivations.algorithms.devices import pick_device
         from derivations.algorithms.settings import settings_for
         from derivations.algorithms.stage import Diverged
         from toy_envs import make_mdp
         from toy_envs.errors import BadInput as BadWorldInput
+    folder = Path(out).expanduser()
     try:
-        settings, mdp = settings_for(algorithm, seed=seed, updates=updates, kl=kl), make_mdp(env)
-        where, folder = pick_device(device), runs.new_folder(Path(out).expanduser())
+        chosen = {} if config is None else read_settings(Path(config).expanduser(), algorithm)
+        chosen |= {name: value for name, value in given.items() if value is not None}
+        mdp, where = make_mdp(env), pick_device(device)
+        settings = settings_for(algorithm, mdp.name, **chosen)
+        was_finished = resume and runs.is_finished(folder)
         with _progress(settings) as watch:
-            last = runs.train(mdp, settings, folder, where, watch)
+            last = runs.train(mdp, settings, folder, where, watch, resume=resume)
     except BadWorldInput as error:
         raise BadInput(str(error)) from error
     except Diverged as error:
-        click.echo(f"Error: {error}. The metrics until then are in {Path(out) / 'metrics.jsonl'}.", err=True)
+        click.echo(f"Error: {error}. The metrics until then are in {folder / runs.METRICS}.", err=True)
         ctx.exit(screen.NOT_AS_STATED)
+    except OSError as error:
+        click.echo(f"Error: {error.filename}: {error.strerror}. What was written is kept; {GO_ON}.", err=True)
+        ctx.exit(screen.NOT_AS_STATED)
+    except runs.Stopped as error:
+        click.echo(f"The run was {error}; {GO_ON}.", err=True)
+        ctx.exit(128 + error.signal)
     click.echo(told(mdp, settings, last))
-    click.echo(f"run.json, metrics.jsonl and model.safetensors are in {folder}")
+    if was_finished:
+        click.echo(f"the run had finished; nothing in {folder} was changed")
+    else:
+        click.echo(f"run.json, settings.toml, metrics.jsonl, samples.jsonl and model.safetensors are in {folder}")
+
+
+GO_ON = "the same command with --resume goes on from its last checkpoint"
 
 
 def told(mdp: TokenMDP, settings: Settings, last: dict[str, float]) -> str:
     """The end of a run, in one line."""
-    return (
-        f"{settings.algorithm} on {mdp.name}, seed {settings.seed}, {last['update']} updates: "
-        f"J(π) = {last['objective']:.4f}, J(π*) = {last['objective'] + last['regret']:.4f}; {_regret(last)} "
-        f"of J(π*) − J(π_ref)"
-    )
+    return f"{settings.algorithm} on {mdp.name}, seed {settings.seed}, {last['update']} updates: {_end(last)}"
+
+
+def _end(last: dict[str, float]) -> str:
+    """What was reached: against the optimum where that is known, else as fresh responses show it, else the loss."""
+    if "regret" in last:
+        best = last["objective"] + last["regret"]
+        true = f"; true score {last['true_score']:.4f}" if "true_score" in last else ""
+        return f"J(π) = {last['objective']:.4f}, J(π*) = {best:.4f}; {_regret(last)} of J(π*) − J(π_ref){true}"
+    if "score" in last:
+        shown = {"score": "score", "true_score": "true score", "kl": "KL in nats"}
+        parts = [
+            f"{words} {last[name]:.4f} ± {last[f'{name}_error']:.4f}" for name, words in shown.items() if name in last
+        ]
+        return ", ".join(parts)
+    truth = f"; of the true reward {last['loss_of_truth']:.4f}" if "loss_of_truth" in last else ""
+    return f"loss {last['loss']:.4f}{truth}"
 
 
 def _regret(metrics: dict[str, float]) -> str:
     return f"regret {metrics['regret']:.4f}, {metrics['regret_share']:.2%}"
+
+
+def _beside_the_bar(metrics: dict[str, float]) -> str:
+    if "regret" in metrics:
+        return _regret(metrics)
+    name = "score" if "score" in metrics else "loss"
+    return f"{name} {metrics[name]:.4f}" if name in metrics else ""
 
 
 @contextmanager
@@ -88,7 +158,7 @@ def needs_torch(name: str) -> Iterator[None]:
 
 @contextmanager
 def _progress(settings: Settings) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A bar on standard error with the regret in it; none where that is no terminal."""
+    """A bar on standard error with how the run does; none where that is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = screen.console(stderr=True)
@@ -103,6 +173,6 @@ def _progress(settings: Settings) -> Iterator[Callable[[dict[str, float]], None]
         task = bar.add_task("", total=settings.updates)
 
         def watch(metrics: dict[str, float]) -> None:
-            bar.update(task, completed=metrics["update"], description=_regret(metrics))
+            bar.update(task, completed=metrics["update"], description=_beside_the_bar(metrics))
 
         yield watch
