@@ -99,7 +99,7 @@ NAMES = TokenMDP(
     vocabulary=(*LETTERS, "."),
     horizon=MOST + 1,
     reward=preference,
-    beta=0.5,
+    beta=0.1,
     end=END,
     demonstrations=real_names,
     pairs=preference_pairs,
@@ -117,7 +117,7 @@ class NamesEnv(TokenEnv):
     preference. Where it is to be hidden, as a person's is, a reward model is fitted to `preference_pairs`, pairs of real
     names labelled from it, and `NAMES.judged_by` gives the world that is scored by that model. Real names are the
     demonstrations, drawn by their frequency: those of at most eight letters among the first names of the United States
-    Census of 1990, in the public domain. β is 0.5.
+    Census of 1990, in the public domain. β is 0.1.
 
     ## Action Space
     `Discrete(27)`: the next token, a letter, 0 to 25, or the end token (26), which is written `.`.

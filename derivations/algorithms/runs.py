@@ -21,7 +21,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -34,6 +34,7 @@ import torch
 import toy_envs
 from derivations.algorithms.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, save_policy, take_up
 from derivations.algorithms.configuration import as_toml
+from derivations.algorithms.data_parallel import group
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.evaluation import Exact
 from derivations.algorithms.journal import Journal, Mark, kept
@@ -59,7 +60,7 @@ WHOLE = (STORY, SETTINGS, METRICS, SAMPLES, CHECKPOINT, MODEL)
 
 FINISHED = "finished"
 
-MADE_BY = ("env", "settings", "device", "reference", "reward_model", "code", "versions")
+MADE_BY = ("env", "settings", "device", "processes", "reference", "reward_model", "code", "versions")
 """What of run.json decides each number of a run."""
 
 TABLES = ("settings", "versions")
@@ -91,7 +92,8 @@ def train(
 
     `watch` is called with each step's metrics. Returns the last ones. With `resume` a run that was begun goes on from
     its checkpoint, one that is finished is left as it is, and an empty folder gets a new run. SIGINT and SIGTERM are
-    waited with until the end of the update: then Stopped is raised, behind a checkpoint.
+    waited with until the end of the update: then Stopped is raised, behind a checkpoint. Of several processes that
+    train together the first one writes, and `folder` has to be one that all of them see.
 
     Raises BadInput where the folder is not empty, or with `resume` holds no run, a run that was made otherwise, or one
     whose files were changed; where another process writes into it; and where the world lacks what the algorithm needs.
@@ -100,14 +102,16 @@ def train(
     """
     new_folder(folder, resume=resume)
     made = what_made_it(mdp, settings, device)
-    with one_thread(), _alone_in(folder), put_off() as signals:
+    among = group()
+    with one_thread(), nullcontext() if among.rank else _alone_in(folder), put_off() as signals:
         before = story_of(folder)
         if before is not None:
             _check_same(folder, before, made)
             if before["status"] == FINISHED:
                 return _last((folder / METRICS).read_bytes())
         stage = stage_for(mdp, settings, device)
-        with closing(Record(folder, stage, made, before)) as record:
+        with closing((Onlooker if among.rank else Record)(folder, stage, made, before)) as record:
+            among.any(False)  # every process has read the folder before one of them writes into it
             record.begin()
             latest = record.latest
             try:
@@ -115,9 +119,10 @@ def train(
                     record.add(latest)
                     if watch is not None:
                         watch(latest)
-                    record.keep_place(at_once=bool(signals))
-                    if signals and stage.updates_done < settings.updates:
-                        raise Stopped(signals[0], stage.updates_done)
+                    stop = among.any(bool(signals))
+                    record.keep_place(at_once=stop)
+                    if stop and stage.updates_done < settings.updates:
+                        raise Stopped(signals[0] if signals else Signals.SIGTERM, stage.updates_done)
             except Diverged as error:
                 record.tell(f"diverged: {error}")
                 raise
@@ -125,6 +130,7 @@ def train(
                 record.tell(str(error) or f"interrupted after update {latest.get('update', 0)}")
                 raise
             record.finish()
+            among.any(False)  # the run is finished for all at once
             if signals:  # too late for this run, and whoever called it is to hear of it
                 raise Stopped(signals[0], stage.updates_done)
     return latest
@@ -213,6 +219,25 @@ class Record:
     @property
     def _due(self) -> bool:
         return self.stage.updates_done % self.stage.settings.checkpoint_every == 0
+
+
+class Onlooker(Record):
+    """The folder of a run as a process sees it that is not the first one of the run: read, and never written into."""
+
+    def begin(self) -> None:
+        """The first process does it; this and what follows likewise."""
+
+    def add(self, metrics: Metrics) -> None:
+        """Nothing."""
+
+    def keep_place(self, *, at_once: bool = False) -> None:
+        """Nothing."""
+
+    def finish(self) -> None:
+        """Nothing."""
+
+    def tell(self, status: str) -> None:
+        """Nothing."""
 
 
 def events(folder: Path, first: int) -> SummaryWriter | None:
@@ -324,6 +349,7 @@ def what_made_it(mdp: TokenMDP, settings: Settings, device: torch.device) -> dic
         "env": mdp.name,
         "settings": asdict(settings),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processes": group().size,
         "reference": _hash_of(reference_file(mdp, settings)),
         "reward_model": _hash_of(weights_at(settings.reward_model) if settings.reward_model else None),
         "code": code_hash(),

@@ -73,10 +73,13 @@ def command(
     as text at each checkpoint), tensorboard/ where that is installed, and model.safetensors. A run that was killed, or
     stopped by Ctrl-C or SIGTERM, goes on with --resume and ends as if it had not been. Exits with 1 if a number of the
     run is no longer finite or a file cannot be written, with 130 or 143 if it was stopped; what was written is kept.
+
+    Under torchrun (torchrun --nproc-per-node 2 -m derivations train …) the processes share the rows of each batch.
     """
     with needs_torch("train"):
         from derivations.algorithms import runs
         from derivations.algorithms.configuration import read_settings
+        from derivations.algorithms.data_parallel import group, joined
         from derivations.algorithms.devices import pick_device
         from derivations.algorithms.settings import settings_for
         from derivations.algorithms.stage import Diverged
@@ -86,11 +89,13 @@ def command(
     try:
         chosen = {} if config is None else read_settings(Path(config).expanduser(), algorithm)
         chosen |= {name: value for name, value in given.items() if value is not None}
-        mdp, where = make_mdp(env), pick_device(device)
+        mdp = make_mdp(env)
         settings = settings_for(algorithm, mdp.name, **chosen)
-        was_finished = resume and runs.is_finished(folder)
-        with _progress(settings) as watch:
-            last = runs.train(mdp, settings, folder, where, watch, resume=resume)
+        with joined(pick_device(device)) as where:
+            first = not group().rank
+            was_finished = resume and runs.is_finished(folder)
+            with _progress(settings, hidden=not first) as watch:
+                last = runs.train(mdp, settings, folder, where, watch, resume=resume)
     except BadWorldInput as error:
         raise BadInput(str(error)) from error
     except Diverged as error:
@@ -102,6 +107,8 @@ def command(
     except runs.Stopped as error:
         click.echo(f"The run was {error}; {GO_ON}.", err=True)
         ctx.exit(128 + error.signal)
+    if not first:
+        return
     click.echo(told(mdp, settings, last))
     if was_finished:
         click.echo(f"the run had finished; nothing in {folder} was changed")
@@ -157,7 +164,7 @@ def needs_torch(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(settings: Settings) -> Iterator[Callable[[dict[str, float]], None]]:
+def _progress(settings: Settings, *, hidden: bool) -> Iterator[Callable[[dict[str, float]], None]]:
     """A bar on standard error with how the run does; none where that is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -169,7 +176,7 @@ def _progress(settings: Settings) -> Iterator[Callable[[dict[str, float]], None]
         TextColumn("{task.description}", markup=False),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as bar:
         task = bar.add_task("", total=settings.updates)
 
         def watch(metrics: dict[str, float]) -> None:

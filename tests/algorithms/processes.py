@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import torch
 from small_worlds import PAIRED, policy_for
 
+from derivations.algorithms import runs
+from derivations.algorithms.checkpoints import save_policy
 from derivations.algorithms.data_parallel import group, joined
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.pretraining import Pretraining
@@ -32,8 +36,29 @@ def told() -> dict[str, list[dict[str, float]]]:
     return {algorithm: list(stage(algorithm).run()) for algorithm in DEFAULTS}
 
 
+def in_a_folder(folder: Path, stop: int | None) -> None:
+    """A run that is interrupted behind an update, in all processes, and then taken up; or is not interrupted."""
+    save_policy(folder / "start.safetensors", policy_for(PAIRED, 1))
+    settings = settings_for(
+        "ppo", updates=3, episodes=15, checkpoint_every=1, reference=str(folder / "start.safetensors")
+    )
+
+    def watch(metrics: dict[str, float]) -> None:
+        if metrics["update"] == stop:
+            raise KeyboardInterrupt
+
+    run = partial(runs.train, PAIRED, settings, folder / "run", torch.device("cpu"))
+    with suppress(KeyboardInterrupt):
+        run(watch)
+    run(resume=True)
+
+
 if __name__ == "__main__":
+    out = Path(sys.argv[1])
     with one_thread(), joined(torch.device("cpu")):
         result = told()
+        for name, stop in (("straight", None), ("stopped", 2)):
+            (out / name).mkdir(exist_ok=True)
+            in_a_folder(out / name, stop)
         if group().rank == 0:
-            Path(sys.argv[1]).write_text(json.dumps(result), encoding="utf-8")
+            (out / "told.json").write_text(json.dumps(result), encoding="utf-8")

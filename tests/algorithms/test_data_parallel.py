@@ -13,9 +13,11 @@ import processes
 import pytest
 import torch
 
+from derivations.algorithms import runs
 from derivations.algorithms.data_parallel import Group, group, joined
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.settings import DEFAULTS
+from derivations.algorithms.stages import MODEL
 from toy_envs.errors import BadInput
 
 Curves = dict[str, list[dict[str, float]]]
@@ -27,9 +29,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
-def by_two(tmp_path_factory: pytest.TempPathFactory) -> Curves:
-    """What two processes say."""
-    out = tmp_path_factory.mktemp("two") / "told.json"
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that two processes leave."""
+    out = tmp_path_factory.mktemp("two")
     paths = [str(ROOT), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
@@ -40,7 +42,13 @@ def by_two(tmp_path_factory: pytest.TempPathFactory) -> Curves:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: Curves = json.loads(out.read_text(encoding="utf-8"))
+    return out
+
+
+@pytest.fixture(scope="module")
+def by_two(two: Path) -> Curves:
+    """What two processes say."""
+    found: Curves = json.loads((two / "told.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -64,6 +72,14 @@ def test_two_processes_have_the_curve_of_one(
         assert theirs == pytest.approx(ours, rel=ROUNDING.get(algorithm, 1e-8), abs=1e-9)
     for earlier, later in pairwise(one[1:]):
         assert later["loss"] != pytest.approx(earlier["loss"], rel=1e-2)
+
+
+def test_a_run_of_two_processes_that_was_stopped_ends_as_one_that_was_not(two: Path) -> None:
+    for name in (runs.METRICS, runs.SAMPLES, MODEL):
+        straight, stopped = ((two / kind / "run" / name).read_bytes() for kind in ("straight", "stopped"))
+        assert straight == stopped, name
+    told = json.loads((two / "stopped" / "run" / runs.STORY).read_text(encoding="utf-8"))
+    assert (told["processes"], told["status"], len(told["resumed"])) == (2, runs.FINISHED, 1)
 
 
 def test_shares_cover_each_row_once_and_are_equal_up_to_one() -> None:
