@@ -26,6 +26,12 @@ DEFAULTS: dict[str, dict[str, float | str]] = {
 WORLDS: dict[str, dict[str, dict[str, float | str]]] = {
     "toy_envs/Names-v0": {
         "sft": {"updates": 1500, "learning_rate": 6e-3},
+        "reinforce": {"updates": 60, "baseline": "leave_one_out"},
+        "cpi": {"updates": 60},
+        "trpo_penalty": {"updates": 60, "target_divergence": 0.01},
+        "trpo": {"updates": 60},
+        "ppo": {"updates": 60},
+        "dpo": {"updates": 150, "learning_rate": 1e-3},
     }
 }
 """What an algorithm wants in a world where the general defaults leave it short."""

@@ -82,11 +82,9 @@ def command(
         from derivations.algorithms.data_parallel import group, joined
         from derivations.algorithms.devices import pick_device
         from derivations.algorithms.settings import settings_for
-        from derivations.algorithms.stage import Diverged
         from toy_envs import make_mdp
-        from toy_envs.errors import BadInput as BadWorldInput
     folder = Path(out).expanduser()
-    try:
+    with faults_told(ctx):
         chosen = {} if config is None else read_settings(Path(config).expanduser(), algorithm)
         chosen |= {name: value for name, value in given.items() if value is not None}
         mdp = make_mdp(env)
@@ -94,19 +92,8 @@ def command(
         with joined(pick_device(device)) as where:
             first = not group().rank
             was_finished = resume and runs.is_finished(folder)
-            with _progress(settings, hidden=not first) as watch:
+            with progress(settings, hidden=not first) as watch:
                 last = runs.train(mdp, settings, folder, where, watch, resume=resume)
-    except BadWorldInput as error:
-        raise BadInput(str(error)) from error
-    except Diverged as error:
-        click.echo(f"Error: {error}. The metrics until then are in {folder / runs.METRICS}.", err=True)
-        ctx.exit(screen.NOT_AS_STATED)
-    except OSError as error:
-        click.echo(f"Error: {error.filename}: {error.strerror}. What was written is kept; {GO_ON}.", err=True)
-        ctx.exit(screen.NOT_AS_STATED)
-    except runs.Stopped as error:
-        click.echo(f"The run was {error}; {GO_ON}.", err=True)
-        ctx.exit(128 + error.signal)
     if not first:
         return
     click.echo(told(mdp, settings, last))
@@ -117,6 +104,28 @@ def command(
 
 
 GO_ON = "the same command with --resume goes on from its last checkpoint"
+
+
+@contextmanager
+def faults_told(ctx: click.Context) -> Iterator[None]:
+    """Around runs: each way in which one can end before its time becomes a message and an exit status."""
+    from derivations.algorithms import runs
+    from derivations.algorithms.stage import Diverged
+    from toy_envs.errors import BadInput as BadWorldInput
+
+    try:
+        yield
+    except BadWorldInput as error:
+        raise BadInput(str(error)) from error
+    except Diverged as error:
+        click.echo(f"Error: {error}. The metrics until then are in {runs.METRICS} of its folder.", err=True)
+        ctx.exit(screen.NOT_AS_STATED)
+    except OSError as error:
+        click.echo(f"Error: {error.filename}: {error.strerror}. What was written is kept; {GO_ON}.", err=True)
+        ctx.exit(screen.NOT_AS_STATED)
+    except runs.Stopped as error:
+        click.echo(f"The run was {error}; {GO_ON}.", err=True)
+        ctx.exit(128 + error.signal)
 
 
 def told(mdp: TokenMDP, settings: Settings, last: dict[str, float]) -> str:
@@ -164,7 +173,7 @@ def needs_torch(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(settings: Settings, *, hidden: bool) -> Iterator[Callable[[dict[str, float]], None]]:
+def progress(settings: Settings, *, hidden: bool = False) -> Iterator[Callable[[dict[str, float]], None]]:
     """A bar on standard error with how the run does; none where that is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
