@@ -251,6 +251,17 @@ def test_a_tabular_world_has_them_in_exact_numbers(features: Any) -> None:
     assert (here.batch_moments(batch_mean(reinforce(gamma), gamma), 2).mean == here.gradient / 2).all()
 
 
+def test_a_policy_of_integers_stays_exact() -> None:
+    """Arm 1 always, from batches of a coin: by hand from the four of them, each with (r_i − r_j)(a_i − 1) in one logit."""
+    here = TabularWorld(arms(1, 4), ((0, 1),), 1, ((HALF, HALF),), features=[[[0, 1]]])
+    found = here.batch_moments(leave_one_out(reinforce()), 2, target=np.array([0]))
+    estimates = [
+        Fraction((r - s) * (a - 1) + (s - r) * (b - 1), 2) for r, a in ((1, 0), (4, 1)) for s, b in ((1, 0), (4, 1))
+    ]
+    assert found.mean.tolist() == [sum(estimates) / 4] == [Fraction(3, 4)]
+    assert found.covariance.tolist() == [[sum(one**2 for one in estimates) / 4 - Fraction(9, 16)]]
+
+
 @in_each
 def test_estimates_that_know_nothing_of_each_other(name: str) -> None:
     """PG.5, PG.6: the mean of one, and a part of its covariance."""

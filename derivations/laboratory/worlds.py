@@ -23,7 +23,7 @@ from derivations.algorithms import exact
 from derivations.algorithms.gpt import GPT
 from derivations.algorithms.rollout import Responses, weighted_scores
 from derivations.laboratory.batches import BatchWeights
-from derivations.laboratory.estimators import Estimator, Weights, expected_score_estimate, score_estimate
+from derivations.laboratory.estimators import Estimator, Weights, as_array, expected_score_estimate, score_estimate
 from toy_envs.errors import BadInput
 from toy_envs.tabular_mdp import TabularMDP, Transition, merged
 from toy_envs.tabular_oracle import Array, Evaluation, Trajectory, evaluate, mean_and_covariance, scores, trajectories
@@ -257,7 +257,8 @@ class TabularWorld:
 
     def step_scores(self) -> list[Array]:
         """∇log π(a_t∣s_t) of each step of each trajectory, [steps, n]."""
-        return [np.array([self.projected(score) for score in scores(one, self.table)]) for one in self.trajectories()]
+        policy = as_array(self.policy)
+        return [np.array([self.projected(score) for score in scores(one, policy)]) for one in self.trajectories()]
 
     def batch_moments(self, weights: BatchWeights, size: int, target: Array | None = None) -> Moments:
         """The moments of (1/N) Σ_i Σ_t ψ_{i,t} ∇log π(a_{i,t}∣s_{i,t}) over all batches of N = `size` trajectories."""
