@@ -154,7 +154,7 @@ def less_the_mean_of_the_batch(size: int, *, own: bool) -> list[Any]:
             found += world.estimate(with_baseline(reinforce(), constant(mean)))(one) / size
         return found
 
-    return list(world.batch_moments(estimator, size).mean / world.gradient)
+    return list(world.batch_moments_of(estimator, size).mean / world.gradient)
 
 
 def bias_of_a_baseline_of_the_action() -> Fraction:

@@ -449,10 +449,35 @@ def test_a_sampler_that_is_wrong_otherwise_is_not_right(spoil: Callable[..., Any
 # --- torchrl, where it is installed -----------------------------------------------------------------------------------------
 
 
-def test_the_advantages_of_torchrl_are_right() -> None:
-    functional = pytest.importorskip("torchrl.objectives.value.functional")
+def of_torchrl(name: str) -> Callable[..., Any]:
+    reason = "the extra `baselines` is not installed"
+    functional = pytest.importorskip("torchrl.objectives.value.functional", reason=reason)
+    found: Callable[..., Any] = getattr(functional, name)
+    return found
 
-    def gae(
+
+TORCHRL = [
+    ("generalized_advantage_estimate", "gae"),
+    ("vec_generalized_advantage_estimate", "gae"),
+    ("td_lambda_return_estimate", "lambda_returns"),
+    ("vec_td_lambda_return_estimate", "lambda_returns"),
+]
+
+
+@pytest.mark.parametrize(("name", "like"), TORCHRL)
+def test_the_advantages_and_returns_of_torchrl_are_right(name: str, like: str) -> None:
+    """Just as they are: `lmbda`, `done` beside `terminated`, and the time as the last axis but one."""
+    found = diagnose(of_torchrl(name), like=like)
+    assert found.right, str(found)
+    assert found.conventions["arguments"]["done"] == "dones" and found.conventions["time_major"]
+
+
+@pytest.mark.parametrize(("name", "like"), TORCHRL)
+def test_without_its_flag_for_terminations_torchrl_takes_a_truncation_for_one(name: str, like: str) -> None:
+    """Its default for `terminated` is `done`."""
+    function = of_torchrl(name)
+
+    def forgetful(
         rewards: Tensor,
         values: Tensor,
         next_values: Tensor,
@@ -460,23 +485,23 @@ def test_the_advantages_of_torchrl_are_right() -> None:
         truncated: Tensor,
         gamma: float,
         lam: float,
-    ) -> Tensor:
-        columns = [part.unsqueeze(-1) for part in (values, next_values, rewards, terminated | truncated, terminated)]
-        advantages, _ = functional.generalized_advantage_estimate(gamma, lam, *columns)
-        assert isinstance(advantages, Tensor)
-        return advantages.squeeze(-1)
+    ) -> Any:
+        given = {"next_state_value": next_values, "reward": rewards, "done": terminated | truncated}
+        return function(gamma, lam, **given, **({"state_value": values} if like == "gae" else {}))
 
-    assert diagnose(gae, like="gae").right
+    found = diagnose(forgetful, like=like)
+    assert not found.right
+    assert found.bug == ("truncation_as_termination" if like == "gae" else None)
 
 
-def test_the_clipped_loss_of_torchrl_is_right() -> None:
-    objectives = pytest.importorskip("torchrl.objectives")
+def clipped_loss_of_torchrl(**settings: Any) -> Callable[..., Tensor]:
+    """Its ClipPPOLoss on the numbers of a batch: each token as a step with two actions, of which the first was drawn."""
+    objectives = pytest.importorskip("torchrl.objectives", reason="the extra `baselines` is not installed")
     from tensordict import TensorDict
     from tensordict.nn import TensorDictModule
     from torchrl.modules import ProbabilisticActor, ValueOperator
 
     def clipped(logp: Tensor, logp_old: Tensor, advantages: Tensor, epsilon: float) -> Tensor:
-        """Each token as a step with two actions, of which the first was drawn."""
         logits = torch.stack((logp, torch.log1p(-logp.exp())), -1).flatten(0, -2)
         actor = ProbabilisticActor(
             TensorDictModule(torch.nn.Identity(), in_keys=["observation"], out_keys=["logits"]),
@@ -485,9 +510,7 @@ def test_the_clipped_loss_of_torchrl_is_right() -> None:
             return_log_prob=True,
         )
         critic = ValueOperator(torch.nn.Linear(2, 1).double(), in_keys=["observation"])
-        loss = objectives.ClipPPOLoss(
-            actor, critic, clip_epsilon=epsilon, entropy_bonus=False, normalize_advantage=False
-        )
+        loss = objectives.ClipPPOLoss(actor, critic, clip_epsilon=epsilon, entropy_bonus=False, **settings)
         loss.set_keys(sample_log_prob="logp_old")
         count = logits.shape[0]
         batch = TensorDict(
@@ -502,6 +525,19 @@ def test_the_clipped_loss_of_torchrl_is_right() -> None:
         )
         found = loss(batch)["loss_objective"]
         assert isinstance(found, Tensor)
-        return found
+        return found.reshape(logp.shape) if settings.get("reduction") == "none" else found
 
-    assert diagnose(clipped, like="ppo_clip").right
+    return clipped
+
+
+@pytest.mark.parametrize(("reduction", "aggregation"), [("mean", "token_mean"), ("sum", "total"), ("none", "each")])
+def test_the_clipped_loss_of_torchrl_is_right(reduction: str, aggregation: str) -> None:
+    found = diagnose(clipped_loss_of_torchrl(reduction=reduction), like="ppo_clip")
+    assert found.right, str(found)
+    assert (found.conventions["sign"], found.conventions["aggregation"]) == ("minimised", aggregation)
+
+
+def test_the_clipped_loss_of_torchrl_on_whitened_advantages_is_another_function() -> None:
+    found = diagnose(clipped_loss_of_torchrl(normalize_advantage=True), like="ppo_clip")
+    assert (found.right, found.bug) == (False, None)
+    assert "its value differs" in found.message

@@ -222,8 +222,8 @@ def test_the_mean_of_the_batch_as_a_baseline(size: int) -> None:
 
         return estimate
 
-    assert same(here.batch_moments(estimator(own=True), size).mean, here.gradient * (1 - Fraction(1, size)))
-    assert same(here.batch_moments(estimator(own=False), size).mean, here.gradient)
+    assert same(here.batch_moments_of(estimator(own=True), size).mean, here.gradient * (1 - Fraction(1, size)))
+    assert same(here.batch_moments_of(estimator(own=False), size).mean, here.gradient)
 
 
 def test_a_baseline_of_what_comes_later_is_biased() -> None:
@@ -358,8 +358,8 @@ def test_the_covariance_of_a_mean_of_independent_trajectories_is_one_over_n() ->
     here = TabularWorld(arms(2, 5), ((Fraction(1, 3), Fraction(2, 3)),), 1)
     one = here.estimate(reinforce())
     found = here.moments(reinforce())
-    mean = here.batch_moments(lambda batch: (one(batch[0]) + one(batch[1]) + one(batch[2])) / Fraction(3), 3)
-    copies = here.batch_moments(lambda batch: (one(batch[0]) + one(batch[0])) / Fraction(2), 2)
+    mean = here.batch_moments_of(lambda batch: (one(batch[0]) + one(batch[1]) + one(batch[2])) / Fraction(3), 3)
+    copies = here.batch_moments_of(lambda batch: (one(batch[0]) + one(batch[0])) / Fraction(2), 2)
     assert (mean.mean == found.mean).all() and (mean.covariance * 3 == found.covariance).all()
     assert (copies.covariance == found.covariance).all() and found.variance > 0
 
@@ -502,10 +502,10 @@ def test_tables_of_integers_stay_exact() -> None:
 
 def test_too_many_batches_are_refused() -> None:
     with pytest.raises(BadInput, match="size is 9, which makes"):
-        WORLDS["ending"].batch_moments(lambda batch: [0], 9)
+        WORLDS["ending"].batch_moments_of(lambda batch: [0], 9)
 
 
 def test_batches_are_as_likely_as_their_trajectories() -> None:
     here = TabularWorld(arms(1, 2), ((Fraction(1, 3), Fraction(2, 3)),), 1)
-    found = here.batch_moments(lambda batch: [prod(one.rewards[0] for one in batch)], 2, target=np.array([0]))
+    found = here.batch_moments_of(lambda batch: [prod(one.rewards[0] for one in batch)], 2, target=np.array([0]))
     assert found.mean.tolist() == [Fraction(5, 3) ** 2]

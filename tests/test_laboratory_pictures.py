@@ -8,8 +8,11 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
+from small_worlds import ENDING, policy_for
 from tabular_worlds import HALF, arms, random_mdp, random_policy
 
+from derivations.algorithms.trainer import Trainer, settings_for
 from derivations.laboratory import (
     CELLS,
     TabularWorld,
@@ -18,7 +21,12 @@ from derivations.laboratory import (
     gae,
     kl_table,
 )
-from derivations.laboratory.pictures import draw_bias_and_variance, draw_importance_weights, draw_kl_table
+from derivations.laboratory.pictures import (
+    draw_bias_and_variance,
+    draw_collapse,
+    draw_importance_weights,
+    draw_kl_table,
+)
 from toy_envs.errors import BadInput
 
 matplotlib.use("Agg")
@@ -80,6 +88,40 @@ def test_the_cells_of_the_table_beside_the_truth() -> None:
         assert [bool(bar.get_hatch()) for bar in axes.patches] == [True, True, False, False]
     assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["a", "c"]
     plt.close(figure)
+
+
+def run_of(algorithm: str) -> list[dict[str, float]]:
+    settings = settings_for(algorithm, updates=4, episodes=24, learning_rate=0.05)
+    return list(Trainer(ENDING, policy_for(ENDING, 8, torch.float32), settings).run())
+
+
+def test_what_is_missing_stands_above_the_ratios_of_the_same_update() -> None:
+    curves = {name: run_of(name.lower()) for name in ("CPI", "PPO")}
+    figure = draw_collapse(curves)
+    above, below = figure.axes
+    for place, curve in enumerate(curves.values()):
+        shares, ratios = (axes.lines[place] for axes in (above, below))
+        assert shares.get_xdata().tolist() == [0, 1, 2, 3, 4]
+        assert shares.get_ydata().tolist() == [step["regret_share"] for step in curve]
+        assert shares.get_ydata()[0] == pytest.approx(1, rel=1e-6), "the first policy is π_ref"
+        assert ratios.get_xdata().tolist() == [1, 2, 3, 4], "before the first update there is no ratio"
+        assert ratios.get_ydata().tolist() == [step["ratio_most"] for step in curve[1:]]
+        assert ratios.get_ydata().min() > 1
+    assert above.get_xlim() == below.get_xlim()
+    assert {axes.get_yscale() for axes in figure.axes} == {"log"}
+    assert [text.get_text() for text in above.get_legend().get_texts()] == ["CPI", "PPO"]
+    for axes in figure.axes:  # told apart without colour
+        assert len({(line.get_marker(), line.get_linestyle()) for line in axes.lines[:2]}) == 2
+    assert "J(π*) − J(π_ref)" in above.get_ylabel() and "ratio" in below.get_ylabel() and below.get_xlabel() == "update"
+    plt.close(figure)
+
+
+def test_a_run_without_ratios_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"curves\['REINFORCE'\] has no ratio_most"):
+        draw_collapse({"REINFORCE": run_of("reinforce")})
+    assert not plt.get_fignums()
+    with pytest.raises(BadInput, match="curves has 7 curves; expected at most 6"):
+        draw_collapse({str(n): [{"update": 1, "regret_share": 1, "ratio_most": 1}] for n in range(7)})
 
 
 def test_more_curves_than_can_be_told_apart_are_refused() -> None:

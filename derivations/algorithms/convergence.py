@@ -3,9 +3,12 @@
 `within` is the share of J(π*) − J(π_ref) that is missing at the end. What was seen on the way, with seed 0: REINFORCE
 without a baseline has 11 % missing after 80 updates, with the larger step 6 %; with the mean of the other returns
 less than 1 %. TRPO at λ = 0.95 leans on a critic of which only the last layer is fitted: 1.2 % are missing where λ = 1
-has 0.9 %. The labels of DPO are near coin flips, since rewards are from 0 to 1: with 16 comparisons of each response
-and the general step size 5 % are missing after 80 updates. CPI takes the steps and the epochs of PPO and nothing holds
-its ratios: it collapses within 30 updates, and comes back, to 4 % or 5 %, only because the step size falls.
+has 0.9 %. Its steps have the length that δ says, however small the gradient has become: with δ = 0.03 two seeds of ten
+end above 1 %. And F from a quarter of the batch has too few samples: where it is nearly 0 the step goes far, and the line
+search takes half of it or less nearly always; from half of the batch it takes two thirds on average. The labels of DPO are
+near coin flips, since rewards are from 0 to 1: with 16 comparisons of each response and the general step size 5 % are
+missing after 80 updates. CPI takes the steps and the epochs of PPO and nothing holds its ratios: it collapses within 30
+updates, and comes back, to 4 % or 5 %, only because the step size falls.
 
 `python -m derivations.algorithms.convergence` runs each with ten seeds, over all cores, and keeps what it found in the
 package, with the hash of the code that ran; a test fails where that code is no longer the one that is here.
@@ -46,8 +49,7 @@ CONVERGENCE = {
     "reinforce": Convergence({"updates": 80, "baseline": "leave_one_out", "learning_rate": 0.01}),
     "cpi": Convergence({"updates": 50}, converges=False),
     "trpo_penalty": Convergence({"updates": 45, "target_divergence": 0.01}),
-    # From two seeds of ten a little over 1 % is missing; more updates alone do not help.
-    "trpo": Convergence({"updates": 50, "delta": 0.03, "minibatches": 4, "lam": 1.0}, within=0.0125),
+    "trpo": Convergence({"updates": 50, "delta": 0.02, "minibatches": 4, "lam": 1.0}),
     "ppo": Convergence({"updates": 50}),
     "dpo": Convergence({"updates": 100}, within=0.02),
 }

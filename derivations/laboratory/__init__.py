@@ -1,6 +1,7 @@
 """What are the bias and the variance of this estimator, here? Answered by enumeration, to the last digit.
 
 `estimators` are REINFORCE, reward-to-go, baselines, GAE, discounting and importance weights as weights of the score,
+`batches` baselines that are estimated from a batch, and whitening,
 `kl_table` the KL penalty in the reward and in the loss, `worlds` what they are enumerated in, `importance` how the ratio
 grows with the horizon, and `pictures`, the only one to need matplotlib, how all that looks.
 
@@ -9,6 +10,7 @@ grows with the horizon, and `pictures`, the only one to need matplotlib, how all
     found.bias, found.variance
 """
 
+from derivations.laboratory.batches import BatchWeights, batch_mean, each_alone, leave_one_out, whitened
 from derivations.laboratory.estimators import (
     Baseline,
     Estimator,
@@ -55,6 +57,7 @@ __all__ = [
     "CELLS",
     "ESTIMATORS",
     "Baseline",
+    "BatchWeights",
     "Estimator",
     "Moments",
     "TabularWorld",
@@ -62,10 +65,12 @@ __all__ = [
     "WeightMoments",
     "Weights",
     "World",
+    "batch_mean",
     "best_constant_baseline",
     "clipped",
     "constant",
     "discounted",
+    "each_alone",
     "exact_kl_weights",
     "expectation",
     "expected_score_estimate",
@@ -75,6 +80,7 @@ __all__ = [
     "kl_in_rewards",
     "kl_table",
     "kl_weights",
+    "leave_one_out",
     "log_ratios",
     "mean_over_steps",
     "of_action",
@@ -87,5 +93,6 @@ __all__ = [
     "score_estimate",
     "table_of",
     "weight_moments",
+    "whitened",
     "with_baseline",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
@@ -77,6 +77,40 @@ def draw_importance_weights(
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize="small")
+    return figure
+
+
+def draw_collapse(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+    """Draws what is missing of J(π*) − J(π_ref) over the updates, and below it how large the ratios became.
+
+    Above: (J(π*) − J(π))/(J(π*) − J(π_ref)) of each policy, 1 where it is no better than π_ref. Below: the largest ratio
+    π(a∣s)/π_old(a∣s) at which a step of the update was taken. Both axes are logarithmic. Claims IS.5, PPO.1.
+
+    Arguments: `curves` the metrics of runs by their names, as `Trainer.run` gives them: before the first update, and after
+    each. Raises BadInput where there are more curves than markers, or a run has no ratios.
+    """
+    _check_count("curves", curves)
+    for name, curve in curves.items():
+        if not any("ratio_most" in step for step in curve):
+            raise BadInput(
+                f"curves[{name!r}] has no ratio_most; expected an algorithm that uses a batch more than once"
+            )
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(6.4, 5.6), sharex=True, height_ratios=(3, 2), layout="constrained"
+    )
+    for place, (name, curve) in enumerate(curves.items()):
+        style = {**_style(place), "markevery": (place, max(1, len(curve) // 10))}
+        for axes, metric in ((above, "regret_share"), (below, "ratio_most")):
+            steps = [step for step in curve if metric in step]
+            axes.semilogy([step["update"] for step in steps], [step[metric] for step in steps], label=name, **style)
+    for axes in (above, below):
+        axes.axhline(1, color="black", linewidth=0.8)
+    line = above.get_yaxis_transform()  # the whole width, at the height 1
+    above.annotate("π_ref", (1, 1), (-4, 3), line, textcoords="offset points", ha="right")
+    above.set_ylabel("share missing of J(π*) − J(π_ref)")
+    below.set(xlabel="update", ylabel="largest ratio π/π_old")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    above.legend()
     return figure
 
 

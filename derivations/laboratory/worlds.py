@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import product
+from itertools import accumulate, product
 from math import prod
 from typing import Any, Protocol
 
@@ -22,10 +22,11 @@ from torch import Tensor
 from derivations.algorithms import exact
 from derivations.algorithms.gpt import GPT
 from derivations.algorithms.rollout import Responses, weighted_scores
-from derivations.laboratory.estimators import Estimator, Weights, expected_score_estimate, score_estimate
+from derivations.laboratory.batches import BatchWeights
+from derivations.laboratory.estimators import Estimator, Weights, as_array, expected_score_estimate, score_estimate
 from toy_envs.errors import BadInput
 from toy_envs.tabular_mdp import TabularMDP, Transition, merged
-from toy_envs.tabular_oracle import Array, Evaluation, Trajectory, evaluate, mean_and_covariance, trajectories
+from toy_envs.tabular_oracle import Array, Evaluation, Trajectory, evaluate, mean_and_covariance, scores, trajectories
 
 LIMIT = 1_000_000  # batches of trajectories
 
@@ -92,8 +93,17 @@ class World(Protocol):
     def trajectories(self) -> Sequence[Trajectory]:
         """All that can happen, under the policy that draws."""
 
+    def step_scores(self) -> Sequence[Array]:
+        """∇log π(a_t∣s_t) of each step of each trajectory, [steps, n]."""
+
     def moments(self, weights: Weights, target: Array | None = None) -> Moments:
         """The moments of Σ_t ψ_t ∇log π(a_t∣s_t); the target is ∇J where none is given."""
+
+    def batch_moments(self, weights: BatchWeights, size: int, target: Array | None = None) -> Moments:
+        """The moments of (1/N) Σ_i Σ_t ψ_{i,t} ∇log π(a_{i,t}∣s_{i,t}) over all batches of N = `size` trajectories.
+
+        Raises BadInput where the batches are more than LIMIT, or `size` is less than 1. Claims PG.6, AD.6.
+        """
 
 
 def expectation(world: World, function: Callable[[Trajectory], Any]) -> Any:
@@ -114,6 +124,45 @@ def best_constant_baseline(world: World, weights: Weights) -> Any:
     # 2 E[g·ĝ] = E‖ĝ + g‖² − E‖ĝ‖² − E‖g‖²
     shifted = world.moments(lambda trajectory: [1 + weight for weight in weights(trajectory)]).second_moment
     return (shifted - world.moments(weights).second_moment - scores) / (2 * scores)
+
+
+def _batches(world: World, size: int) -> Iterable[tuple[Any, tuple[int, ...]]]:
+    """The probability of each batch of `size` independent trajectories, and the places of these."""
+    chances = [one.probability for one in world.trajectories()]
+    if size < 1:
+        raise BadInput(f"size is {size}; expected at least 1")
+    if len(chances) ** size > LIMIT:
+        raise BadInput(f"size is {size}, which makes {len(chances) ** size} batches; expected at most {LIMIT} of them")
+    return ((prod(chances[k] for k in batch), batch) for batch in product(range(len(chances)), repeat=size))
+
+
+def _batch_moments(
+    world: World, weights: BatchWeights, size: int, target: Array | None = None, diagonal: bool = False
+) -> Moments:
+    """The estimate is linear in the scores of all steps that there are: ĝ = Sᵀw, with w of the batch alone.
+
+    E[ĝ] = Sᵀ E[w],  Cov[ĝ] = Sᵀ Cov[w] S
+    """
+    batches = _batches(world, size)
+    every, rows = world.trajectories(), world.step_scores()
+    table = np.concatenate(rows)  # S [steps, n]
+    if not diagonal and table.shape[1] > exact.MOST_WEIGHTS:
+        raise BadInput(f"n is {table.shape[1]}; expected at most {exact.MOST_WEIGHTS} for a whole covariance")
+    first = [0, *accumulate(len(row) for row in rows)]
+    mean, square = (np.zeros((len(table),) * axes, dtype=table.dtype) for axes in (1, 2))
+    for chance, batch in batches:
+        of_step: dict[int, Any] = {}
+        for k, row in zip(batch, weights([every[k] for k in batch]), strict=True):
+            for step, weight in enumerate(row, first[k]):
+                of_step[step] = of_step.get(step, 0) + weight
+        places, found = list(of_step), np.array(list(of_step.values()), dtype=table.dtype)
+        mean[places] += chance * found
+        square[np.ix_(places, places)] += chance * np.outer(found, found)
+    share = Fraction(1, size) if table.dtype == object else 1 / size
+    mean = share * mean
+    spread = share**2 * square - np.outer(mean, mean)
+    covariance = (table * (spread @ table)).sum(0) if diagonal else table.T @ spread @ table
+    return Moments(mean @ table, world.gradient if target is None else target, covariance)
 
 
 # --- tabular --------------------------------------------------------------------------------------------------------
@@ -206,22 +255,26 @@ class TabularWorld:
         mean, covariance = mean_and_covariance(estimator, self.mdp, self._drawing, self.horizon, exact=self.exact)
         return Moments(mean, self.gradient if target is None else target, covariance)
 
-    def batch_moments(
+    def step_scores(self) -> list[Array]:
+        """∇log π(a_t∣s_t) of each step of each trajectory, [steps, n]."""
+        policy = as_array(self.policy)
+        return [np.array([self.projected(score) for score in scores(one, policy)]) for one in self.trajectories()]
+
+    def batch_moments(self, weights: BatchWeights, size: int, target: Array | None = None) -> Moments:
+        """The moments of (1/N) Σ_i Σ_t ψ_{i,t} ∇log π(a_{i,t}∣s_{i,t}) over all batches of N = `size` trajectories."""
+        return _batch_moments(self, weights, size, target)
+
+    def batch_moments_of(
         self, estimator: Callable[[tuple[Trajectory, ...]], Any], size: int, target: Array | None = None
     ) -> Moments:
-        """The moments of an estimator that sees `size` independent trajectories at once.
+        """The moments of any estimator that sees `size` independent trajectories at once.
 
-        Raises BadInput where their batches are more than LIMIT. Claims PG.6, AD.6.
+        Raises BadInput as `batch_moments` does. Claims PG.6, AD.6.
         """
-        every = self.trajectories()
-        if len(every) ** size > LIMIT:
-            raise BadInput(
-                f"size is {size}, which makes {len(every) ** size} batches; expected at most {LIMIT} of them"
-            )
-        batches = list(product(every, repeat=size))
+        batches, every = list(_batches(self, size)), self.trajectories()
         kind = object if self.exact else np.float64
-        rows = np.array([np.ravel(estimator(batch)) for batch in batches], dtype=kind)  # [batches, n]
-        chances = np.array([prod(one.probability for one in batch) for batch in batches], dtype=kind)
+        rows = np.array([np.ravel(estimator(tuple(every[k] for k in batch))) for _, batch in batches], dtype=kind)
+        chances = np.array([chance for chance, _ in batches], dtype=kind)
         mean = chances @ rows
         apart = rows - mean
         return Moments(mean, self.gradient if target is None else target, (chances[:, np.newaxis] * apart).T @ apart)
@@ -308,6 +361,20 @@ class TokenWorld:
 
         found = exact.estimator_moments(self.tree, self._drawing, rows, self.diagonal)
         return Moments(found.mean.numpy(), self.gradient if target is None else target, found.covariance.numpy())
+
+    def step_scores(self) -> list[Array]:
+        """∇log π(a_t∣s_t) of each step of each response, [steps, n]."""
+        every, responses = self.trajectories(), exact.all_responses(self.tree)
+
+        def of_time(t: int) -> Tensor:
+            return self._rows(responses, lambda one: [float(k == t) for k in range(len(one.actions))])
+
+        rows = torch.stack([of_time(t) for t in range(responses.tokens.shape[1])], 1).numpy()  # [responses, time, n]
+        return [row[: len(one.actions)] for row, one in zip(rows, every, strict=True)]
+
+    def batch_moments(self, weights: BatchWeights, size: int, target: Array | None = None) -> Moments:
+        """The moments of (1/N) Σ_i Σ_t ψ_{i,t} ∇log π(a_{i,t}∣s_{i,t}) over all batches of N = `size` responses."""
+        return _batch_moments(self, weights, size, target, self.diagonal)
 
     @property
     def _drawing(self) -> exact.Levels:
