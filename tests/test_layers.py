@@ -81,6 +81,13 @@ def test_the_laboratory_knows_worlds_and_algorithms_and_no_claims(path: Path) ->
     assert path.name == "pictures.py" or not any(name.startswith("matplotlib") for name in imports(path))
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "sweeps").glob("*.py")), ids=lambda p: p.name)
+def test_the_sweeps_know_worlds_and_algorithms_and_no_claims(path: Path) -> None:
+    assert all(
+        name.startswith(("derivations.sweeps", "derivations.algorithms", "derivations.files")) for name in ours(path)
+    )
+
+
 @pytest.mark.parametrize("path", sorted(WORLDS.glob("*.py")), ids=lambda p: p.name)
 def test_the_worlds_know_neither_claims_nor_algorithms(path: Path) -> None:
     assert not any(name.startswith(("derivations", "torch")) for name in imports(path))
