@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from derivations.checker.errors import DerivationsError, EngineDisagreement
-from derivations.cli import attack, bench, bugs, check, explain, graph, notation, screen, sweep, train, verify
+from derivations.cli import attack, bench, bugs, check, explain, graph, measure, notation, screen, sweep, train, verify
 
 
 class Commands(click.Group):
@@ -54,7 +54,7 @@ def main() -> None:
     _write_utf8()
 
 
-for module in (verify, explain, check, attack, graph, notation, train, sweep, bench, bugs):
+for module in (verify, explain, check, attack, graph, notation, train, sweep, measure, bench, bugs):
     main.add_command(module.command)
 
 __all__ = ["main"]

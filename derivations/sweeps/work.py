@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -23,6 +25,13 @@ FINISHED = "finished"
 # The number of torch's threads and the kernel of its attention belong to the process: a worker with several threads
 # does one run after the other.
 _ALONE = Lock()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One thread of torch, and no other run in this process."""
+    with _ALONE, one_thread():
+        yield
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ def carry_out(run: Run) -> Result:
     settings = settings_for(str(run.settings["algorithm"]), **rest)
     metrics: list[Metrics] = []
     status = FINISHED
-    with _ALONE, one_thread():
+    with alone():
         try:
             for step in Trainer(mdp, load_policy(mdp.reference), settings).run():
                 metrics.append(step)
