@@ -20,7 +20,8 @@ from derivations.checker.statement import Statement
 from derivations.checker.verdict import Verdict, judge
 from derivations.content import key_of
 from derivations.kept import Store
-from derivations.records import IS_DEFINITION, NOT_MEASURED_YET, Record, fails_again, record_of
+from derivations.measured.kept import kept_result
+from derivations.records import IS_DEFINITION, Record, fails_again, record_of, record_of_measurement
 from derivations.sections.claim import Assertion, Claim, Entry, Measured
 
 SECTIONS = {
@@ -73,8 +74,8 @@ class Finding:
 
 
 def is_as_stated(entry: Entry, record: Record) -> bool:
-    """Whether a verdict is the stated one; where the checker has no say, nothing is stated of its verdict."""
-    return not record.judged or entry.stated == record.status
+    """Whether what was found is what is stated; where neither the checker nor a run had a say, nothing is stated of it."""
+    return not (record.judged or record.measured) or entry.stated == record.status
 
 
 class Ledger:
@@ -140,7 +141,7 @@ class Ledger:
         """What is known of an entry without judging it."""
         entry = self.entry(identifier)
         if not isinstance(entry, Assertion):
-            return NOT_MEASURED_YET if isinstance(entry, Measured) else IS_DEFINITION
+            return self._measured(identifier) if isinstance(entry, Measured) else IS_DEFINITION
         if self.store is not None and identifier not in self._records and identifier not in self._looked_up:
             self._looked_up.add(identifier)
             if self.store.fresh:
@@ -150,6 +151,12 @@ class Ledger:
             if kept is not None:
                 self._records[identifier] = kept
         return self._records.get(identifier)
+
+    def _measured(self, identifier: str) -> Record:
+        """What is kept of the experiment of a measured entry."""
+        if identifier not in self._records:
+            self._records[identifier] = record_of_measurement(kept_result(identifier))
+        return self._records[identifier]
 
     def take(self, identifier: str, record: Record) -> None:
         """Takes up a record without keeping it."""

@@ -1,7 +1,8 @@
 """What was found of an assertion, written down: words, texts and exact numbers, as they are shown, sent and kept.
 
 A record is no verdict: nothing is proved by it, and no verdict is made of it. It is what a verdict said when the checker
-made it. A measured claim and a definition have a record too, which says that the checker has no say in them.
+made it. A measured claim and a definition have a record too, in which the checker has no say: that of a measured claim
+says what its experiment showed, where that is kept.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from derivations.checker.statement import Statement
     from derivations.checker.verdict import Verdict
     from derivations.checker.worlds import Element, Table, World
+    from derivations.measured.kept import Kept
 
-NOT_MEASURED, DEFINITION = "not measured yet", "definition"
+MEASURED, NOT_SHOWN, NOT_MEASURED, DEFINITION = "measured", "not shown", "not measured yet", "definition"
 NO_METHOD = "none"
 
 Json = Any  # what json.loads gives
@@ -54,10 +56,25 @@ class Record:
     @property
     def judged(self) -> bool:
         """Whether the checker had a say in it."""
-        return self.status not in (NOT_MEASURED, DEFINITION)
+        return self.status not in (MEASURED, NOT_SHOWN, NOT_MEASURED, DEFINITION)
+
+    @property
+    def measured(self) -> bool:
+        """Whether runs had a say in it."""
+        return self.status in (MEASURED, NOT_SHOWN)
 
 
 NOT_MEASURED_YET, IS_DEFINITION = Record(NOT_MEASURED), Record(DEFINITION)
+
+
+def record_of_measurement(kept: Kept | None) -> Record:
+    """What a kept experiment says of its entry; None is not measured yet."""
+    if kept is None:
+        return NOT_MEASURED_YET
+    seeds = f"{len(kept.seeds)} seeds"
+    return Record(
+        MEASURED if kept.shown else NOT_SHOWN, f"{seeds}, other code" if kept.stale else seeds, text=kept.text
+    )
 
 
 def record_of(verdict: Verdict, given: Statement) -> Record:
@@ -282,8 +299,10 @@ def _real(text: Json) -> Real:
 __all__ = [
     "DEFINITION",
     "IS_DEFINITION",
+    "MEASURED",
     "NOT_MEASURED",
     "NOT_MEASURED_YET",
+    "NOT_SHOWN",
     "NO_METHOD",
     "Record",
     "as_object",
@@ -291,4 +310,5 @@ __all__ = [
     "from_object",
     "readable_world",
     "record_of",
+    "record_of_measurement",
 ]

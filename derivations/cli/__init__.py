@@ -12,7 +12,21 @@ from typing import Any
 import click
 
 from derivations.checker.errors import DerivationsError, EngineDisagreement
-from derivations.cli import attack, bench, bugs, check, explain, graph, notation, pipeline, screen, train, verify
+from derivations.cli import (
+    attack,
+    bench,
+    bugs,
+    check,
+    explain,
+    graph,
+    measure,
+    notation,
+    pipeline,
+    screen,
+    sweep,
+    train,
+    verify,
+)
 
 
 class Commands(click.Group):
@@ -54,7 +68,7 @@ def main() -> None:
     _write_utf8()
 
 
-for module in (verify, explain, check, attack, graph, notation, train, pipeline, bench, bugs):
+for module in (verify, explain, check, attack, graph, notation, train, pipeline, sweep, measure, bench, bugs):
     main.add_command(module.command)
 
 __all__ = ["main"]

@@ -86,13 +86,19 @@ def _entry(console: Console, claim: Claim, entry: Entry, record: Record, as_late
 
 def _beyond_the_checker(console: Console, entry: Entry, record: Record) -> None:
     """What decides, or satisfies, what the checker does not judge."""
+    from derivations.records import MEASURED, NOT_SHOWN
     from derivations.sections.claim import Definition, Measured
 
     match entry:
         case Measured():
-            _inset(console, f"{entry.stated}: {record.status}")
+            shown = {MEASURED: "shown", NOT_SHOWN: "NOT shown"}.get(record.status)
+            _inset(
+                console, f"{entry.stated}: {shown} by {record.method}" if shown else f"{entry.stated}: {record.status}"
+            )
             _inset(console, f"experiment: {entry.experiment}")
             _inset(console, f"it must show: {entry.shows}")
+            for line in record.text.splitlines():
+                console.print(f"  {line}", soft_wrap=True)
         case Definition():
             _inset(console, f"{record.status}, satisfied by {entry.satisfied_by}")
 

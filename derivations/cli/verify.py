@@ -46,8 +46,9 @@ def command(
 ) -> None:
     """Judge claims: those named, those of the sections named, or all of them.
 
-    Results are kept for as long as the claim, what it rests on and the checker stay the same. Exits with 0 if every
-    verdict is the stated one and every correction is proved, with 1 if not. Ctrl-C keeps what is finished.
+    Results are kept for as long as the claim, what it rests on and the checker stay the same. What runs decide is shown
+    as `derivations measure` found it. Exits with 0 if every verdict is the stated one, every correction is proved and
+    every experiment showed what it must, with 1 if not. Ctrl-C keeps what is finished.
     """
     to_stdout = given == "-"
     path = None if given is None or to_stdout else records.destination(given)
@@ -176,7 +177,7 @@ def progress() -> Progress:
 # --- the table ------------------------------------------------------------------------------------------------------
 
 MARKS = {True: ("✓", "green"), False: ("✗", "bold red")}
-NO_VERDICT = ("·", "dim")  # measured, or a definition
+NO_VERDICT = ("·", "dim")  # not measured yet, or a definition
 NARROW = 100  # below that many columns a verdict stands under its statement, not beside it
 
 
@@ -216,7 +217,7 @@ def _narrow_cells(row: Row) -> tuple[Cell | str, ...]:
 
 
 def _mark(row: Row) -> tuple[str, str]:
-    return MARKS[row.as_stated] if row.record.judged else NO_VERDICT
+    return MARKS[row.as_stated] if row.record.judged or row.record.measured else NO_VERDICT
 
 
 def _named(row: Row) -> tuple[Cell, str]:
@@ -244,16 +245,19 @@ def counts(run: Run) -> str:
     from derivations.records import NOT_MEASURED
 
     found = [row for row in run.rows if row.record.judged]
-    wrong = [row.entry.id for row in found if not row.as_stated]
+    right = sum(row.as_stated for row in found)
+    wrong = [row.entry.id for row in run.rows if not row.as_stated]
     unknown = sum(row.record.status == "unknown" for row in found)
     unmeasured = sum(row.record.status == NOT_MEASURED for row in run.rows)
+    measured = sum(row.record.measured for row in run.rows)
     kept = sum(row.record.kept for row in found)
     claims = (
         f"{len(run.findings)} of {len(run.claims)} claims" if run.interrupted else number(len(run.findings), "claim")
     )
-    told = [claims, f"{len(found) - len(wrong)} of {number(len(found), 'verdict')} as stated"]
+    told = [claims, f"{right} of {number(len(found), 'verdict')} as stated"]
     told += [f"not as stated: {' '.join(wrong)}"] if wrong else []
     told += [f"{unknown} unknown"] if unknown else []
+    told += [f"{measured} measured"] if measured else []
     told += [f"{unmeasured} not measured yet"] if unmeasured else []
     told += [f"{kept} kept"] if kept else []
     told.append(f"{run.seconds:.1f} seconds")
