@@ -13,7 +13,8 @@ from small_worlds import ENDING, policy_for
 from derivations.algorithms import exact
 from derivations.algorithms.checkpoints import load_policy
 from derivations.algorithms.devices import one_thread
-from derivations.algorithms.trainer import Trainer, settings_for
+from derivations.algorithms.settings import settings_for
+from derivations.algorithms.trainer import Trainer
 from derivations.laboratory.frontier import Frontier, Point, exact_logp, frontier, place
 from derivations.laboratory.frontier_pictures import draw_frontier
 from toy_envs import SORTING

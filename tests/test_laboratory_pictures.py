@@ -12,7 +12,8 @@ import torch
 from small_worlds import ENDING, policy_for
 from tabular_worlds import HALF, arms, random_mdp, random_policy
 
-from derivations.algorithms.trainer import Trainer, settings_for
+from derivations.algorithms.settings import settings_for
+from derivations.algorithms.trainer import Trainer
 from derivations.laboratory import (
     CELLS,
     TabularWorld,

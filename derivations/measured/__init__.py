@@ -11,6 +11,7 @@ EXPERIMENTS = {
     "IS.10.measured": "collapse",
     "TP.10.measured": "conjugate_gradient",
     "KL.13": "anchor",
+    "KL.14": "gaming",
     "OP.15.measured": "approach",
 }
 """The module of each measured entry."""

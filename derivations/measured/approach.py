@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from derivations.algorithms.trainer import Trainer, settings_for
+from derivations.algorithms.settings import settings_for
+from derivations.algorithms.trainer import Trainer
 from derivations.measured.exact_policy import World, reference
 from derivations.measured.experiment import Experiment, all_settings
 from derivations.measured.rule import Condition, Numbers

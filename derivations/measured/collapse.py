@@ -13,7 +13,8 @@ The rule. Under L_CPI less than a tenth of the entropy of π_old is left; J ends
 from __future__ import annotations
 
 from derivations.algorithms.gpt import GPT
-from derivations.algorithms.trainer import Trainer, settings_for
+from derivations.algorithms.settings import settings_for
+from derivations.algorithms.trainer import Trainer
 from derivations.measured.exact_policy import Known, World, reference
 from derivations.measured.experiment import Experiment, all_settings
 from derivations.measured.rule import Condition, Numbers

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any, get_args, get_type_hints
 
-from derivations.algorithms.trainer import ALGORITHMS, settings_for
+from derivations.algorithms.settings import settings_for
+from derivations.algorithms.trainer import ALGORITHMS
 from toy_envs.errors import BadInput
 
 Value = float | int | str | None
@@ -60,7 +61,7 @@ def grid(
         for combination in product(*choices.values()):
             for seed in seeds:
                 chosen: dict[str, Any] = {**dict(zip(choices, combination, strict=True)), "seed": seed}
-                run = Run(env, asdict(settings_for(algorithm, **chosen)))
+                run = Run(env, asdict(settings_for(algorithm, env, **chosen)))
                 if run.key in found:
                     raise BadInput(f"{algorithm} with {chosen} stands twice in the sweep; expected each run once")
                 found[run.key] = run

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from derivations.algorithms.checkpoints import load_policy
 from derivations.algorithms.devices import one_thread
 from derivations.algorithms.runs import code_hash
-from derivations.algorithms.trainer import Diverged, Trainer, settings_for
+from derivations.algorithms.settings import Settings
+from derivations.algorithms.stage import Diverged
+from derivations.algorithms.stages import stage_for
 from derivations.sweeps.grid import Run
 from toy_envs import make_mdp
-from toy_envs.errors import BadInput
 
 Metrics = dict[str, float]
 FINISHED = "finished"
@@ -51,16 +51,12 @@ class Result:
 
 def carry_out(run: Run) -> Result:
     """Does one run on the CPU. A run that diverges is a result, too. Raises BadInput where the world has no reference."""
-    mdp = make_mdp(run.env)
-    if mdp.reference is None:
-        raise BadInput(f"env: {run.env} has no reference policy; expected a world with one")
-    rest: dict[str, Any] = {name: value for name, value in run.settings.items() if name != "algorithm"}
-    settings = settings_for(str(run.settings["algorithm"]), **rest)
+    given: dict[str, Any] = dict(run.settings)
     metrics: list[Metrics] = []
     status = FINISHED
     with alone():
         try:
-            for step in Trainer(mdp, load_policy(mdp.reference), settings).run():
+            for step in stage_for(make_mdp(run.env), Settings(**given)).run():
                 metrics.append(step)
         except Diverged as error:
             status = f"diverged at {error}"

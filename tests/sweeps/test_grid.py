@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from derivations.algorithms.trainer import settings_for
+from derivations.algorithms.settings import settings_for
 from derivations.sweeps.grid import grid
 from toy_envs.errors import BadInput
 

@@ -61,7 +61,8 @@ def from_memory(runs: list[Run]) -> Callable[[Run], Result]:
 def test_a_run_ends_with_the_metrics_of_the_trainer() -> None:
     from derivations.algorithms.checkpoints import load_policy
     from derivations.algorithms.devices import one_thread
-    from derivations.algorithms.trainer import Trainer, settings_for
+    from derivations.algorithms.settings import settings_for
+    from derivations.algorithms.trainer import Trainer
     from toy_envs import SORTING
 
     assert SORTING.reference is not None
