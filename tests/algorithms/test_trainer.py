@@ -64,7 +64,7 @@ curve_of = cache(convergence.curve_of)
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("algorithm", CONVERGENCE)
 def test_each_comes_to_the_optimum_or_not(algorithm: str, seed: int) -> None:
-    """What is missing at the end: less than 1 % of J(π*) − J(π_ref), for TRPO 1.25 %, for DPO 2 %; CPI stays away."""
+    """What is missing at the end: less than 1 % of J(π*) − J(π_ref), for DPO 2 %; CPI stays away."""
     shown = CONVERGENCE[algorithm]
     assert (curve_of(algorithm, seed)[-1]["regret_share"] <= shown.within) == shown.converges
 
