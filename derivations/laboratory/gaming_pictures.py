@@ -1,0 +1,58 @@
+"""What an imperfect reward and the truth say of a policy as it leaves π_ref, in one style that can be read without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from derivations.laboratory.pictures import MARKERS, SHADES
+from toy_envs.errors import BadInput
+
+Curve = Sequence[Mapping[str, float]]
+
+WORDS = {"score": "learned reward", "true_score": "true reward"}
+
+
+def draw_gaming(curves: Mapping[str, Curve]) -> Figure:
+    """Draws the learned reward and, below it, the true one over the square root of the KL, a path for each run.
+
+    `curves` are the metrics of each run, from before its first update on: score, true_score and kl, the last in nats. The
+    root of the KL is what the learned reward first grows with in proportion. A path is marked every few updates and ends in
+    a large marker. Raises BadInput where there are more runs than markers, or one lacks a metric.
+    """
+    if len(curves) > len(MARKERS):
+        raise BadInput(f"curves has {len(curves)} runs; expected at most {len(MARKERS)}, which can be told apart")
+    for name, curve in curves.items():
+        missing = {"kl", *WORDS} - set(curve[0] if curve else ())
+        if missing:
+            raise BadInput(f"curves: {name} has no {min(missing)!r}; expected score, true_score and kl at each step")
+    figure, panels = plt.subplots(2, sharex=True, figsize=(6.4, 5.6), layout="constrained")
+    for axes, (metric, words) in zip(panels, WORDS.items(), strict=True):
+        for rank, (name, curve) in enumerate(curves.items()):
+            _path(axes, rank, name, curve, metric)
+        axes.set(ylabel=f"{words} (log-odds)")
+        axes.margins(x=0.04, y=0.12)
+    panels[0].legend(fontsize="small")
+    panels[1].set(xlabel="√D(π‖π_ref) (√nat)")
+    return figure
+
+
+def _path(axes: Axes, rank: int, name: str, curve: Curve, metric: str) -> None:
+    roots = [sqrt(max(0.0, step["kl"])) for step in curve]
+    values = [step[metric] for step in curve]
+    axes.plot(
+        roots,
+        values,
+        label=name,
+        color=SHADES[rank],
+        linewidth=1.1,
+        marker=MARKERS[rank],
+        markersize=3.5,
+        markevery=max(1, len(curve) // 20),
+        markerfacecolor="white" if rank % 2 else SHADES[rank],
+    )
+    axes.plot(roots[-1], values[-1], color=SHADES[rank], marker=MARKERS[rank], markersize=9, linestyle="none")
