@@ -88,6 +88,16 @@ def test_the_sweeps_know_worlds_and_algorithms_and_no_claims(path: Path) -> None
     )
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "measured").glob("*.py")), ids=lambda p: p.name)
+def test_the_experiments_know_no_claims_and_what_is_kept_of_them_knows_no_torch(path: Path) -> None:
+    below = ("derivations.measured", "derivations.sweeps", "derivations.algorithms", "derivations.files")
+    if path.name == "kept.py":
+        assert ours(path) == {"derivations.files", "derivations.checker.errors"}
+        assert not any(name.startswith(("torch", "numpy", "scipy", "toy_envs")) for name in imports(path))
+    else:
+        assert all(name.startswith(below) for name in ours(path))
+
+
 @pytest.mark.parametrize("path", sorted(WORLDS.glob("*.py")), ids=lambda p: p.name)
 def test_the_worlds_know_neither_claims_nor_algorithms(path: Path) -> None:
     assert not any(name.startswith(("derivations", "torch")) for name in imports(path))

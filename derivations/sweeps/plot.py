@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
-from math import inf
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from derivations.sweeps.intervals import Interval, t_interval
@@ -93,7 +93,7 @@ def _curve(axes: Axes, cell: Cell, metric: str, place: int) -> None:
 
 def _half(found: Interval) -> float:
     half = found.high - found.mean
-    return half if half < inf else 0.0
+    return half if isfinite(half) else 0.0
 
 
 def as_png(figure: Figure) -> bytes:

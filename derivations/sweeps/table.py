@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from math import isinf
+from math import isfinite
 
 from derivations.sweeps.grid import Run, Value
 from derivations.sweeps.intervals import Interval, t_interval
@@ -85,7 +85,9 @@ def as_csv(found: Sequence[Cell]) -> str:
         head = [*(cell.labels.get(name, "") for name in labels), len(cell.curves), len(cell.diverged)]
         for name in cell.metrics:
             end = cell.end(name)
-            table.writerow([*head, name, repr(end.mean), *("" if isinf(x) else repr(x) for x in (end.low, end.high))])
+            table.writerow(
+                [*head, name, repr(end.mean), *(repr(x) if isfinite(x) else "" for x in (end.low, end.high))]
+            )
         if not cell.curves:
             table.writerow([*head, "", "", "", ""])
     return written.getvalue()
@@ -94,4 +96,4 @@ def as_csv(found: Sequence[Cell]) -> str:
 def in_words(interval: Interval) -> str:
     """A mean with half the width of its interval."""
     half = interval.high - interval.mean
-    return f"{interval.mean:.4g}" if isinf(half) else f"{interval.mean:.4g} ± {half:.2g}"
+    return f"{interval.mean:.4g}" if not isfinite(half) else f"{interval.mean:.4g} ± {half:.2g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from math import inf
+from math import inf, isnan, nan
 
 import pytest
 
@@ -24,6 +24,12 @@ def test_it_covers_the_mean_in_95_of_100_draws() -> None:
     samples = ([draw.gauss(3, 2) for _ in range(4)] for _ in range(4000))
     covered = sum(found.low <= 3 <= found.high for found in map(t_interval, samples))
     assert covered / 4000 == pytest.approx(0.95, abs=0.011)  # three deviations
+
+
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+def test_what_is_not_finite_has_no_interval(value: float) -> None:
+    found = t_interval([1.0, value, 2.0])
+    assert isnan(found.mean) and isnan(found.low) and isnan(found.high) and found.count == 3
 
 
 def test_one_value_excludes_nothing_and_none_is_refused() -> None:
