@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from derivations.checker.errors import DerivationsError
-from derivations.checker.proof import Proof, Step, Unproved, spelled_out
-from derivations.checker.statement import Statement
+from derivations.checker.facts import facts_of
+from derivations.checker.normal_form import Normaliser
+from derivations.checker.proof import Proof, Step, Unproved, same_hypothesis, spelled_out
+from derivations.checker.statement import Hypothesis, Statement
 from derivations.checker.terms import Term, term
 
 STRICT = {"≥": ">", "≤": "<", ">": ">", "<": "<"}
@@ -48,8 +50,17 @@ def _is_comparable(given: Statement, claim: Statement) -> bool:
     if given.relation not in WEAK or claim.relation not in WEAK or given.exists or claim.exists:
         return False
     same_direction = WEAK[str(given.relation)] == WEAK[str(claim.relation)]
-    here = {*given.assuming, *given.standing}
-    assumed = {*claim.assuming, *claim.standing} <= here
+    here = (*given.assuming, *given.standing)
+    # What is put in for a definition has letters of its own each time.
+    plain = Normaliser(facts_of(replace(given, assuming=(), standing=())))
+    assumed = all(
+        theirs in here
+        or any(
+            isinstance(theirs, Hypothesis) and isinstance(ours, Hypothesis) and same_hypothesis(theirs, ours, plain)
+            for ours in here
+        )
+        for theirs in (*claim.assuming, *claim.standing)
+    )
     equations = (given.recursions, given.definitions) == (claim.recursions, claim.definitions)
     return same_direction and assumed and equations
 

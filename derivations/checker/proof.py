@@ -565,7 +565,7 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
         return None
     normaliser = Normaliser(facts_of(setting.statement))
     # Often it is one of ours, word for word, or holds in normal form, which is seen sooner than proved.
-    if any(_same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
+    if any(same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
         return None
     if assumption.relation in ("=", "≤", "≥") and normaliser.equal(assumption.left, assumption.right):
         return None
@@ -585,7 +585,7 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
     return Indicator(assumption.left, assumption.relation, assumption.right)
 
 
-def _same_hypothesis(theirs: Hypothesis, ours: Hypothesis, normaliser: Normaliser) -> bool:
+def same_hypothesis(theirs: Hypothesis, ours: Hypothesis, normaliser: Normaliser) -> bool:
     """Whether two hypotheses say the same, after their own indices are matched in order."""
     if theirs.relation != ours.relation or theirs.given != ours.given:
         return False
@@ -801,5 +801,6 @@ __all__ = [
     "logarithms",
     "pointwise",
     "prove",
+    "same_hypothesis",
     "strictly",
 ]
