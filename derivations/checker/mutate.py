@@ -21,8 +21,10 @@ from math import prod
 
 from derivations.checker.arithmetic import patience
 from derivations.checker.calculus import limit_of
+from derivations.checker.descent import descend
 from derivations.checker.doubt import doubt
 from derivations.checker.errors import DerivationsError
+from derivations.checker.limit_worlds import limit_fails
 from derivations.checker.proof import Proof, Unproved, prove, spelled_out
 from derivations.checker.refute import Counterexample, Effort, refute
 from derivations.checker.statement import CONVERSE, NEGATION, Statement
@@ -310,6 +312,7 @@ def _swapped(node: Term, first: Function, second: Function) -> Term:
 
 WORLDS = 1000
 QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
+HARD = Effort(minimise=0, again=0, entries=130)  # for what is neither proved nor refuted quickly
 
 PATIENCE, LITTLE_PATIENCE = (1000, 3000), (300, 500)  # milliseconds: for one question, and for all
 UNPROVED = 600  # worlds are enough for what is not proved: nothing is claimed of it
@@ -345,8 +348,10 @@ def attack(
     # What is false is proved by a fault, at once or never: a fault does not need time.
     with patience(*(PATIENCE if found is None else LITTLE_PATIENCE)):
         proof, reason = _proof(given, provers)
+    if found is None and proof is None:
+        found = limit_fails(given) or refute(shown, HARD) or descend(shown)
     if found is None:
-        doubted = doubt(shown, worlds)
+        doubted = doubt(shown, worlds if proof is not None else UNPROVED)
         found, looked = doubted.found, doubted.worlds
     if found is not None:
         return Trial(mutant, REFUTED if proof is None else WRONGLY_PROVED, found, proof, looked)

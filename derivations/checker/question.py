@@ -140,6 +140,25 @@ class Question:
         self.admitted += admitted
         return None
 
+    def slack(self, world: World) -> float | None:
+        """How far an inequality is from failing in a world, as a share of its sides; None where it says nothing there."""
+        (left, right), least = self.pairs[0], None
+        if self.statement.relation in (">", "≥"):
+            left, right = right, left
+        try:
+            if not all(_assumption_holds(a, world) for a in self.closed):
+                return None
+            for at in free_assignments(self.statement.free, world):
+                here = world.at(at)
+                if all(_assumption_holds(a, here) for a in self.open):
+                    small, large = (float(reals.ball(here.value(side)).mid()) for side in (left, right))
+                    # Where both sides are zero it is not near to failing: nothing happens there.
+                    share = (large - small) / (abs(large) + abs(small)) if large or small else 1.0
+                    least = share if least is None else min(share, least)
+        except (Undefined, Undetermined):
+            return None
+        return least
+
     def _fails(self, world: World) -> bool:
         if self.statement.exists:
             return self._witnesses(world)
