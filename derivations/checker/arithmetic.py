@@ -595,6 +595,10 @@ def prove_comparison(
     for index in [None, *strict]:
         if decide_sum(difference, relation, normaliser, hypotheses, index):
             return "pointwise"
+    if relation == "≥" and right == Number(Fraction(0)) and isinstance(left, Multiply) and len(left.factors) > 1:
+        # Multiplied out, what each factor is can no longer be seen.
+        signs = (prove_comparison(f, "≥", right, normaliser, hypotheses, guards, indices) for f in left.factors)
+        return "signs" if all(signs) else None
     return None
 
 

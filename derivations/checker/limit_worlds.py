@@ -79,9 +79,7 @@ def _limit_in(world: World, limit: Limit) -> str | None:
     return {sympy.oo: "∞", -sympy.oo: "−∞"}.get(value)
 
 
-def _in_numbers(
-    node: Term, world: World, at: dict[Index, Element], parameter: Apply, moving: Expression
-) -> Expression:
+def _in_numbers(node: Term, world: World, at: dict[Index, Element], parameter: Apply, moving: Expression) -> Expression:
     """A term in a world with one number left open, as SymPy has it."""
     import sympy
 

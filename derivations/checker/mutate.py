@@ -342,7 +342,7 @@ def attack(
     """
     given = mutant.statement
     if given.exists:
-        return _attack_on_existence(mutant, provers, worlds)
+        return _attack_on_existence(mutant, provers, proposals, worlds)
     shown = _without_limit(given)
     found, looked = _proposed(given, proposals) or refute(shown, QUICK), 0
     # What is false is proved by a fault, at once or never: a fault does not need time.
@@ -393,11 +393,13 @@ def _proposed(given: Statement, proposals: Sequence[Proposal]) -> Counterexample
     return None
 
 
-def _attack_on_existence(mutant: Mutant, provers: Sequence[Prover], worlds: int) -> Trial:
+def _attack_on_existence(
+    mutant: Mutant, provers: Sequence[Prover], proposals: Sequence[Proposal], worlds: int
+) -> Trial:
     """That something exists is shown by an example, and refuted by a proof that the contrary holds for all."""
     given = mutant.statement
     assert isinstance(given.relation, str)
-    found = refute(given, QUICK) or doubt(given, worlds).found
+    found = _proposed(given, proposals) or refute(given, QUICK) or doubt(given, worlds).found
     with patience(*PATIENCE):
         contrary, reason = _proof(replace(given, relation=NEGATION[given.relation], exists=False), provers)
     if found is not None:

@@ -89,7 +89,7 @@ class World:
     @cached_property
     def _by_equation(self) -> frozenset[Function]:
         """The functions that are given by equations: their tables are not asked first."""
-        return frozenset([rule.function for rule in (*self.definitions, *self.recursions)])
+        return frozenset([*[d.function for d in self.definitions], *[r.function for r in self.recursions]])
 
     def elements(self, sort: Sort, level: int | None = None) -> Iterable[Element]:
         """The elements of a sort; for histories, those of `level` steps (the world's length if none is given)."""
