@@ -806,7 +806,7 @@ class Normaliser:
         laws: list[Apply] = []
         for atom, exponent in monomial.factors:
             sign = self._atom_sign(atom, guards)
-            if sign is None and exponent % 2 and self._is_log_below_one(atom, guards):
+            if sign is None and exponent % 2 == 1 and self._is_log_below_one(atom, guards):
                 positive, negative = False, not negative
                 continue
             if sign == 1 or (sign is None and exponent % 2 == 0):
