@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from derivations.checker.consequence import prove_by_comparison
+from derivations.checker.consequence import one_for_both, prove_by_comparison
 from derivations.checker.errors import StatementError
 from derivations.checker.mutate import (
     ALSO_TRUE,
@@ -24,7 +24,18 @@ from derivations.checker.mutate import (
     attack,
     mutants,
 )
-from derivations.checker.proof import Argumentation, ByCalculation, Derivation, Lemmas, Proof, Unproved, lemma, prove
+from derivations.checker.proof import (
+    Argumentation,
+    ByCalculation,
+    Derivation,
+    IdleReason,
+    Lemmas,
+    Proof,
+    Unproved,
+    algebra,
+    lemma,
+    prove,
+)
 from derivations.checker.refute import fails_in
 from derivations.checker.statement import Statement
 from derivations.checker.terms import Function
@@ -34,6 +45,7 @@ from derivations.records import Record
 from derivations.sections.claim import Assertion, Claim
 
 MOST = 4  # mutants of an assertion, unless others are asked for
+IDLE = 3  # reasons that a slip may have made idle
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,13 @@ def provers_for(assertion: Assertion, ledger: Ledger) -> list[Prover]:
     formal = assertion.formal
     if not isinstance(formal.relation, str) or formal.exists:
         return found
+    if isinstance(assertion.argument, ByCalculation):
+        # A claim on two terms together is proved of each by the lemmas that it rests on.
+        deeper = [name for used in assertion.lemmas for name in (used, *ledger.assertions[used].lemmas)]
+        if len(deeper) > len(assertion.lemmas):
+            found.append(partial(_as_argued, argument=ByCalculation(tuple(map(lemma, deeper))), ledger=ledger))
+    if formal.recursions:
+        found.append(partial(_of_one, ledger=ledger, argument=assertion.argument))
     itself = partial(prove, argument=ByCalculation((lemma(assertion.id),)), lemmas=ledger.lemma)
     if formal.relation == "=" and isinstance(assertion.argument, Derivation):
         # What else a line of algebra makes of it; from other equations follows only what the rules make of them.
@@ -124,7 +143,37 @@ def _as_argued(given: Statement, argument: Argumentation, ledger: Ledger) -> Pro
     if isinstance(argument, Derivation):
         *before, last = argument.lines
         argument = Derivation(given.left, (*before, replace(last, right=given.right)))
-    return prove(given, argument=argument, lemmas=_carried_over(given, ledger))
+    lemmas = _carried_over(given, ledger)
+    for _ in range(IDLE):
+        try:
+            return prove(given, argument=argument, lemmas=lemmas)
+        except IdleReason as idle:
+            # What the slip has made idle, such as a lemma on a term that is dropped, is not to be given.
+            assert isinstance(argument, Derivation)
+            argument = _without_reason(argument, idle)
+    return prove(given, argument=argument, lemmas=lemmas)
+
+
+def _without_reason(argument: Derivation, idle: IdleReason) -> Derivation:
+    """A derivation without a reason of one line that holds without it."""
+    lines = list(argument.lines)
+    line = lines[idle.line - 1]
+    others = tuple(reason for reason in line.reasons if reason != idle.reason)
+    lines[idle.line - 1] = replace(line, reasons=others or (algebra,))
+    return replace(argument, lines=tuple(lines))
+
+
+def _of_one(given: Statement, argument: Argumentation | None, ledger: Ledger) -> Proof:
+    """A mutant that gives two functions by one equation, proved as a statement on one: they are equal."""
+    merged = one_for_both(given)
+    if merged == given:
+        raise Unproved("no two functions are given by one equation")
+    try:
+        return prove(merged)
+    except Unproved:
+        if argument is None:
+            raise
+        return _as_argued(merged, argument, ledger)
 
 
 def _carried_over(given: Statement, ledger: Ledger) -> Lemmas:

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from flint import fmpq
+
 from derivations.checker.reals import LogSum
 from derivations.checker.terms import Symbol, Term
 from derivations.checker.worlds import World
@@ -123,6 +125,8 @@ class _Digests:
                 return _hash(b"sequence", *map(self.of, value))
             case set() | frozenset():
                 return _hash(b"set", *sorted(map(self.of, value)))
+            case dict() if _is_table_of_rationals(value):
+                return _hash(b"table", *sorted(repr(entry).encode() for entry in value.items()))
             case Mapping():
                 return _hash(b"mapping", *sorted(self.of(k) + self.of(v) for k, v in value.items()))
             case MethodType():
@@ -171,6 +175,15 @@ class _Digests:
 
 
 _PLAIN = frozenset((bool, int, str, bytes, Fraction, type(None)))
+
+
+def _is_table_of_rationals(value: Mapping[Any, Any]) -> bool:
+    """Whether it is a table of a world, such as most are: jets of rationals at tuples of elements and of histories."""
+    keys, jets = value.keys(), value.values()
+    if not value or {*map(type, keys), *map(type, jets)} != {tuple}:
+        return False
+    places = {kind for key in keys for kind in map(type, key)}
+    return places <= {int, tuple} and {kind for jet in jets for kind in map(type, jet)} <= {fmpq}
 
 
 @lru_cache(maxsize=100_000, typed=True)

@@ -48,6 +48,7 @@ from derivations.checker.terms import (
     Derivative,
     Exp,
     Expectation,
+    Function,
     Index,
     Indicator,
     Length,
@@ -409,8 +410,8 @@ def decide_sum(
     if relation not in ("=", "≥", ">") or (relation == ">" and strict_at is None):
         return False
     weak = "=" if relation == "=" else "≥"
-    joint = _joint_summand(polynomial) if relation == weak else None
-    if joint is not None and decide(joint[1], weak, normaliser, hypotheses, indices=joint[0]):
+    joint = _joint_summands(polynomial) if relation == weak else ()
+    if any(decide(summand, weak, normaliser, hypotheses, indices=indices) for indices, summand in joint):
         return True
     for binder, summand in _summands(polynomial):
         for candidate in _with_laws(binder, summand, normaliser):
@@ -449,11 +450,45 @@ def _summands(polynomial: Polynomial) -> Iterator[tuple[Index, tuple[Polynomial,
         yield binder, (collect(inside), collect(outside))
 
 
-def _joint_summand(polynomial: Polynomial) -> tuple[tuple[Index, ...], Polynomial] | None:
-    """A polynomial read as one sum over several index sets, Σ_h Σ_s f(h, s): the indices and f.
+def _joint_summands(polynomial: Polynomial) -> Iterator[tuple[tuple[Index, ...], Polynomial]]:
+    """Ways to read a polynomial as one sum over several indices, such as Σ_h Σ_s f(h, s): the indices and f."""
+    over_sets = _summed_over_sets(polynomial)
+    if over_sets is not None:
+        yield over_sets
+    for symbol in _in_every_summand(polynomial):
+        yield _summed_over_arguments(polynomial, symbol)
 
-    They are the sets that every monomial is summed over once; what else a monomial is summed over stays inside f.
-    """
+
+def _in_every_summand(polynomial: Polynomial) -> list[Function]:
+    """The functions of two or more indices of one set, all bound, one of which every monomial has, as D(y, y′)."""
+    found = []
+    for monomial in polynomial.monomials:
+        here = [atom.function for atom, _ in monomial.factors if _is_of_bound_pair(atom, monomial.binders)]  # type: ignore[union-attr]
+        found.append({symbol for symbol in here if here.count(symbol) == 1})
+    return sorted(set.intersection(*found), key=lambda symbol: symbol.name) if found else []
+
+
+def _is_of_bound_pair(atom: Atom, binders: tuple[Index, ...]) -> bool:
+    if not isinstance(atom, Apply) or atom.order:
+        return False
+    places, sorts = atom.arguments, atom.function.sorts
+    return len(set(sorts)) < len(sorts) and len(set(places)) == len(places) and set(places) <= set(binders)
+
+
+def _summed_over_arguments(polynomial: Polynomial, symbol: Function) -> tuple[tuple[Index, ...], Polynomial]:
+    """A polynomial as one sum over the indices of a function that every monomial has once: in each its own are renamed."""
+    names = tuple(Index(Made(f"·summed{k}"), sort) for k, sort in enumerate(symbol.sorts))
+    inside = []
+    for coefficient, binders, factors in raws_of(polynomial):
+        places = next(a.arguments for a in factors if isinstance(a, Apply) and a.function == symbol and not a.order)
+        renaming = {place: name for place, name in zip(places, names, strict=True) if isinstance(place, Index)}
+        rest = tuple(b for b in binders if b not in renaming)
+        inside.append((coefficient, rest, renamed_factors(factors.items(), renaming)))
+    return names, collect(inside)
+
+
+def _summed_over_sets(polynomial: Polynomial) -> tuple[tuple[Index, ...], Polynomial] | None:
+    """A polynomial as one sum over the sets that every monomial is summed over once; any others stay inside f."""
     once = [
         {s for s in sorts if sorts.count(s) == 1}
         for sorts in ([b.sort for b in m.binders] for m in polynomial.monomials)
@@ -560,6 +595,10 @@ def prove_comparison(
     for index in [None, *strict]:
         if decide_sum(difference, relation, normaliser, hypotheses, index):
             return "pointwise"
+    if relation == "≥" and right == Number(Fraction(0)) and isinstance(left, Multiply) and len(left.factors) > 1:
+        # Multiplied out, what each factor is can no longer be seen.
+        signs = (prove_comparison(f, "≥", right, normaliser, hypotheses, guards, indices) for f in left.factors)
+        return "signs" if all(signs) else None
     return None
 
 

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
 
@@ -48,8 +48,21 @@ class Option:
     """One choice for a part of a table, with its share of the measure; equal to itself only, so that it hashes fast."""
 
     entries: tuple[Jet, ...]
-    nonzero: int
-    weight: int
+
+    @cached_property
+    def nonzero(self) -> int:
+        """How many of its values and slopes are not zero."""
+        return sum(n for n, _ in self._costs)
+
+    @cached_property
+    def weight(self) -> int:
+        """The numerators and denominators together."""
+        return sum(w for _, w in self._costs)
+
+    @cached_property
+    def _costs(self) -> list[tuple[int, int]]:
+        values = [cost_of(value) for jet in self.entries for value in jet[:1]]
+        return values + [cost for jet in self.entries for value in jet[1:] if (cost := cost_of(value))[0]]
 
 
 @dataclass(frozen=True)
@@ -155,12 +168,8 @@ def cost_of(value: Real) -> tuple[int, int]:
 
 
 def option_of(entries: Iterable[Sequence[Real]]) -> Option:
-    """The choice of these entries, with what it costs."""
-    jets = tuple(tuple(jet) for jet in entries)
-    costs = [cost_of(value) for jet in jets for value in jet[:1]] + [
-        cost_of(v) for jet in jets for v in jet[1:] if cost_of(v)[0]
-    ]
-    return Option(jets, sum(n for n, _ in costs), sum(w for _, w in costs))
+    """The choice of these entries."""
+    return Option(tuple(map(tuple, entries)))
 
 
 _FRACTIONS = [Fraction(sign * n, d) for d in (1, 2, 3, 4, 5) for n in range(6) for sign in (1, -1)]
@@ -256,10 +265,10 @@ def build(
 ) -> World | None:
     """The world of the chosen options, made to satisfy the assumptions that give values; None where it cannot be."""
     tables: dict[Function, dict[tuple[Element, ...], Jet]] = {f: {} for f in question.functions}
+    width = 2 + max(question.order, 1)
     for slot, option in chosen:
-        width = 1 + max(question.order, 1)
-        for key, jet in zip(slot.keys, option.entries, strict=True):
-            tables[slot.symbol][key] = jet + (reals.ZERO,) * (width + 1 - len(jet))
+        padding = (reals.ZERO,) * (width - len(option.entries[0]))
+        tables[slot.symbol].update(zip(slot.keys, [jet + padding for jet in option.entries], strict=True))
     statement = question.statement
     world = World(sizes, tables, lengths, lengths, statement.definitions, statement.recursions)
     if isinstance(statement.relation, FirstOrder):

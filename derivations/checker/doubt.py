@@ -129,17 +129,22 @@ def _wide(question: Question, parts: Sequence[Slot], draw: random.Random) -> lis
     """Any number of its domain for each slot, any distribution for each law; some as the lists have them."""
     chosen = []
     for slot, option in draw_options(parts, draw, lively=True):
-        order = len(option.entries[0]) - 1
-        if draw.random() < 0.25 or order > 1:
-            chosen.append((slot, option))
-        elif slot.symbol.law:
-            chosen.append((slot, _any_law(len(slot.keys), slot.symbol.positive, order, draw)))
-        else:
-            value = _any_value(slot.symbol.domain, slot.symbol in question.exponential, draw)
-            # The slopes stay: what may be one at the ends of a domain is known there.
-            kept = [option.entries[0][0] if value is None else value, *option.entries[0][1:]]
-            chosen.append((slot, option_of([kept]) if in_domain(slot.symbol, kept[0]) else option))
+        listed = draw.random() < 0.25
+        chosen.append((slot, option if listed else any_option(question, slot, option, draw)))
     return chosen
+
+
+def any_option(question: Question, slot: Slot, option: Option, draw: random.Random) -> Option:
+    """Any distribution for a law, any number of its domain for a value, its slopes those of the given option."""
+    order = len(option.entries[0]) - 1
+    if order > 1:
+        return option
+    if slot.symbol.law:
+        return _any_law(len(slot.keys), slot.symbol.positive, order, draw)
+    value = _any_value(slot.symbol.domain, slot.symbol in question.exponential, draw)
+    # The slopes stay: what may be one at the ends of a domain is known there.
+    kept = [option.entries[0][0] if value is None else value, *option.entries[0][1:]]
+    return option_of([kept]) if in_domain(slot.symbol, kept[0]) else option
 
 
 def _any_value(domain: Domain, exponential: bool, draw: random.Random) -> Real | None:
@@ -219,4 +224,4 @@ def _difference(
         return None
 
 
-__all__ = ["Doubt", "doubt"]
+__all__ = ["Doubt", "any_option", "doubt"]

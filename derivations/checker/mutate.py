@@ -21,8 +21,10 @@ from math import prod
 
 from derivations.checker.arithmetic import patience
 from derivations.checker.calculus import limit_of
+from derivations.checker.descent import descend
 from derivations.checker.doubt import doubt
 from derivations.checker.errors import DerivationsError
+from derivations.checker.limit_worlds import limit_fails
 from derivations.checker.proof import Proof, Unproved, prove, spelled_out
 from derivations.checker.refute import Counterexample, Effort, refute
 from derivations.checker.statement import CONVERSE, NEGATION, Statement
@@ -310,6 +312,7 @@ def _swapped(node: Term, first: Function, second: Function) -> Term:
 
 WORLDS = 1000
 QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
+HARD = Effort(minimise=0, again=0, entries=130)  # for what is neither proved nor refuted quickly
 
 PATIENCE, LITTLE_PATIENCE = (1000, 3000), (300, 500)  # milliseconds: for one question, and for all
 UNPROVED = 600  # worlds are enough for what is not proved: nothing is claimed of it
@@ -339,14 +342,16 @@ def attack(
     """
     given = mutant.statement
     if given.exists:
-        return _attack_on_existence(mutant, provers, worlds)
+        return _attack_on_existence(mutant, provers, proposals, worlds)
     shown = _without_limit(given)
     found, looked = _proposed(given, proposals) or refute(shown, QUICK), 0
     # What is false is proved by a fault, at once or never: a fault does not need time.
     with patience(*(PATIENCE if found is None else LITTLE_PATIENCE)):
         proof, reason = _proof(given, provers)
+    if found is None and proof is None:
+        found = limit_fails(given) or refute(shown, HARD) or descend(shown)
     if found is None:
-        doubted = doubt(shown, worlds)
+        doubted = doubt(shown, worlds if proof is not None else UNPROVED)
         found, looked = doubted.found, doubted.worlds
     if found is not None:
         return Trial(mutant, REFUTED if proof is None else WRONGLY_PROVED, found, proof, looked)
@@ -388,11 +393,13 @@ def _proposed(given: Statement, proposals: Sequence[Proposal]) -> Counterexample
     return None
 
 
-def _attack_on_existence(mutant: Mutant, provers: Sequence[Prover], worlds: int) -> Trial:
+def _attack_on_existence(
+    mutant: Mutant, provers: Sequence[Prover], proposals: Sequence[Proposal], worlds: int
+) -> Trial:
     """That something exists is shown by an example, and refuted by a proof that the contrary holds for all."""
     given = mutant.statement
     assert isinstance(given.relation, str)
-    found = refute(given, QUICK) or doubt(given, worlds).found
+    found = _proposed(given, proposals) or refute(given, QUICK) or doubt(given, worlds).found
     with patience(*PATIENCE):
         contrary, reason = _proof(replace(given, relation=NEGATION[given.relation], exists=False), provers)
     if found is not None:

@@ -789,18 +789,26 @@ class Normaliser:
             case Length() | Delta() | Nonzero() | Composite("negative", _):
                 return 0
             case Composite("sum", (inside,)):
-                if self.is_positive(inside, guards):
-                    return 1
-                return 0 if self.is_nonnegative(inside, guards) else None
+                return self._sign(inside, guards)
+            case Composite("log", (inside,)):
+                return self._sign(_less_one(inside, 1), guards)
         return None
 
+    def _sign(self, polynomial: Polynomial, guards: frozenset[Apply]) -> int | None:
+        if self.is_positive(polynomial, guards):
+            return 1
+        return 0 if self.is_nonnegative(polynomial, guards) else None
+
     def _monomial_sign(self, monomial: Monomial, guards: frozenset[Apply]) -> int | None:
-        if monomial.coefficient <= 0:
+        positive, negative = True, monomial.coefficient < 0
+        if negative and not any(isinstance(atom, Composite) and atom.kind == "log" for atom, _ in monomial.factors):
             return None
-        positive = True
         laws: list[Apply] = []
         for atom, exponent in monomial.factors:
             sign = self._atom_sign(atom, guards)
+            if sign is None and exponent % 2 == 1 and self._is_log_below_one(atom, guards):
+                positive, negative = False, not negative
+                continue
             if sign == 1 or (sign is None and exponent % 2 == 0):
                 positive = positive and sign == 1
             elif sign == 0:
@@ -811,7 +819,16 @@ class Normaliser:
                     positive = False
             else:
                 return None
+        if negative:
+            return None
         return 1 if positive and self._sum_out_laws(laws, monomial.binders) else 0
+
+    def _is_log_below_one(self, atom: Atom, guards: frozenset[Apply]) -> bool:
+        """Whether an atom is the logarithm of what is at most one, such as a probability: it is at most zero."""
+        if not (isinstance(atom, Composite) and atom.kind == "log"):
+            return False
+        (inside,) = atom.parts
+        return self.is_nonnegative(_less_one(inside, -1), guards)
 
     @staticmethod
     def _sum_out_laws(laws: list[Apply], binders: tuple[Index, ...]) -> bool:
@@ -913,6 +930,11 @@ def _bound_of_product(monomial: Monomial) -> tuple[Fraction, bool] | None:
         # Below: a factor that can be zero. Above: a product that is never more than zero.
         zero = zero or (end == 0 and (monomial.coefficient < 0 or not is_open))
     return product, not reached and not zero
+
+
+def _less_one(polynomial: Polynomial, sign: int) -> Polynomial:
+    """A polynomial less one, or, where the sign is −1, one less it."""
+    return collect([*_scaled(raws_of(polynomial), sign), (Fraction(-sign), (), {})])
 
 
 def _scaled(raws: list[Raw], scale: Fraction | int) -> list[Raw]:

@@ -72,6 +72,15 @@ class Unproved(DerivationsError):
     """No proof was found, or a line of one was rejected; the message says why."""
 
 
+class IdleReason(Unproved):
+    """A line holds without one of its reasons."""
+
+    def __init__(self, message: str, reason: Reason, line: int = 0) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.line = line
+
+
 # --- reasons --------------------------------------------------------------------------------------------------------
 
 
@@ -565,7 +574,7 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
         return None
     normaliser = Normaliser(facts_of(setting.statement))
     # Often it is one of ours, word for word, or holds in normal form, which is seen sooner than proved.
-    if any(_same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
+    if any(same_hypothesis(assumption, ours, normaliser) for ours in setting.hypotheses):
         return None
     if assumption.relation in ("=", "≤", "≥") and normaliser.equal(assumption.left, assumption.right):
         return None
@@ -585,7 +594,7 @@ def _unmet(assumption: Assumption, setting: Setting) -> Indicator | None:
     return Indicator(assumption.left, assumption.relation, assumption.right)
 
 
-def _same_hypothesis(theirs: Hypothesis, ours: Hypothesis, normaliser: Normaliser) -> bool:
+def same_hypothesis(theirs: Hypothesis, ours: Hypothesis, normaliser: Normaliser) -> bool:
     """Whether two hypotheses say the same, after their own indices are matched in order."""
     if theirs.relation != ours.relation or theirs.given != ours.given:
         return False
@@ -625,6 +634,8 @@ def _chain(chain: Derivation, setting: Setting) -> Proof:
         try:
             _require_defined(line.right, setting)
             method = execute(left, line, setting)
+        except IdleReason as idle:
+            raise IdleReason(f"line {number}: {idle}", idle.reason, number) from idle
         except Unproved as reason:
             raise Unproved(f"line {number}: {reason}") from reason
         steps.append(Step(left, line.relation, line.right, ", ".join(r.name for r in line.reasons), method))
@@ -665,7 +676,8 @@ def execute(left: Term, line: Line, setting: Setting) -> str:
     for reason in line.reasons:
         others = tuple(other for other in line.reasons if other != reason) or (algebra,)
         if reason != algebra and _holds(left, line.relation, line.right, others, setting) is not None:
-            raise Unproved(f"the reason “{reason.name}” is not what makes the line true: it holds without it")
+            message = f"the reason “{reason.name}” is not what makes the line true: it holds without it"
+            raise IdleReason(message, reason)
     return method
 
 
@@ -785,6 +797,7 @@ __all__ = [
     "ByCalculation",
     "ByInduction",
     "Derivation",
+    "IdleReason",
     "Line",
     "Proof",
     "Reason",
@@ -801,5 +814,6 @@ __all__ = [
     "logarithms",
     "pointwise",
     "prove",
+    "same_hypothesis",
     "strictly",
 ]

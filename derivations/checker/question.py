@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from derivations.checker import reals
 from derivations.checker.reals import Real
@@ -45,31 +45,82 @@ class Question:
 
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
-        self.pairs = pairs_of(statement)
-        # A definition on histories leaves the value at the last length open.
-        self.last = frozenset(
-            d.function for d in statement.definitions if any(sort.is_history for sort in d.function.sorts)
-        )
-        given = {d.function for d in statement.definitions} | {r.function for r in statement.recursions}
-        given -= self.last
-        self.functions = tuple(f for f in statement.functions if f not in given)
-        if isinstance(statement.relation, SameMaximiser):
-            self.functions += (_other(statement.relation.over),)
-        self.sorts = tuple(s for s in statement.sorts if not s.is_history)
-        self.histories = tuple(s for s in statement.sorts if s.is_history)
-        self.order = max([1, *(_depth(t) for t in statement.terms)]) if any(f.depends for f in self.functions) else 0
-        self.exponential = frozenset(
-            f for t in statement.terms for node in subterms(t) if isinstance(node, Exp) for f in functions(node)
-        )
-        assumptions = (*statement.standing, *statement.assuming, *_on_the_other(statement))
-        # The short ones are evaluated first: most worlds fail one of them.
-        by_length = sorted(assumptions, key=lambda a: sum(1 for t in a.terms for _ in subterms(t)))
-        self.closed = tuple(a for a in by_length if not _open_indices(a))
-        self.open = tuple(a for a in by_length if _open_indices(a))
-        self.reach = _reach(statement)
-        self.solved = tuple(_solved(a) for a in assumptions)
         self.admitted = 0  # worlds that were looked at and in which everything assumed holds
         self.harmless: set[object] = set()  # the choices known to make no world in which it fails
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[Term, Term], ...]:
+        """What is compared with what."""
+        return pairs_of(self.statement)
+
+    @cached_property
+    def last(self) -> frozenset[Function]:
+        """What is defined on histories: a definition leaves the value at the last length open."""
+        given = self.statement.definitions
+        return frozenset(d.function for d in given if any(sort.is_history for sort in d.function.sorts))
+
+    @cached_property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions that a world has tables of."""
+        statement = self.statement
+        given = {d.function for d in statement.definitions} | {r.function for r in statement.recursions}
+        given -= self.last
+        found = tuple(f for f in statement.functions if f not in given)
+        if isinstance(statement.relation, SameMaximiser):
+            found += (_other(statement.relation.over),)
+        return found
+
+    @cached_property
+    def sorts(self) -> tuple[Sort, ...]:
+        """The sorts whose sizes are free."""
+        return tuple(s for s in self.statement.sorts if not s.is_history)
+
+    @cached_property
+    def histories(self) -> tuple[Sort, ...]:
+        """The sorts of histories, whose lengths are free."""
+        return tuple(s for s in self.statement.sorts if s.is_history)
+
+    @cached_property
+    def order(self) -> int:
+        """How many derivatives in θ are needed of what depends on it."""
+        depends = any(f.depends for f in self.functions)
+        return max([1, *(_depth(t) for t in self.statement.terms)]) if depends else 0
+
+    @cached_property
+    def exponential(self) -> frozenset[Function]:
+        """The functions inside an exponential."""
+        inside = (node for t in self.statement.terms for node in subterms(t) if isinstance(node, Exp))
+        return frozenset(f for node in inside for f in functions(node))
+
+    @cached_property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Everything that is assumed, of both policies that are compared where two are."""
+        return (*self.statement.standing, *self.statement.assuming, *_on_the_other(self.statement))
+
+    @cached_property
+    def _by_length(self) -> list[Assumption]:
+        # The short ones are evaluated first: most worlds fail one of them.
+        return sorted(self.assumptions, key=lambda a: sum(1 for t in a.terms for _ in subterms(t)))
+
+    @cached_property
+    def closed(self) -> tuple[Assumption, ...]:
+        """The assumptions that speak of no free index."""
+        return tuple(a for a in self._by_length if not _open_indices(a))
+
+    @cached_property
+    def open(self) -> tuple[Assumption, ...]:
+        """The assumptions that speak of the statement's free indices."""
+        return tuple(a for a in self._by_length if _open_indices(a))
+
+    @cached_property
+    def reach(self) -> dict[Function, int]:
+        """How far beyond the statement's own length a function is looked up."""
+        return _reach(self.statement)
+
+    @cached_property
+    def solved(self) -> tuple[tuple[Apply, Hypothesis] | None, ...]:
+        """For each assumption what it gives a value to."""
+        return tuple(_solved(a) for a in self.assumptions)
 
     def counterexample(self, world: World) -> World | None:
         """The world with the free indices at which the statement fails in it, or None."""
@@ -88,6 +139,25 @@ class Question:
             return None
         self.admitted += admitted
         return None
+
+    def slack(self, world: World) -> float | None:
+        """How far an inequality is from failing in a world, as a share of its sides; None where it says nothing there."""
+        (left, right), least = self.pairs[0], None
+        if self.statement.relation in (">", "≥"):
+            left, right = right, left
+        try:
+            if not all(_assumption_holds(a, world) for a in self.closed):
+                return None
+            for at in free_assignments(self.statement.free, world):
+                here = world.at(at)
+                if all(_assumption_holds(a, here) for a in self.open):
+                    small, large = (float(reals.ball(here.value(side)).mid()) for side in (left, right))
+                    # Where both sides are zero it is not near to failing: nothing happens there.
+                    share = (large - small) / (abs(large) + abs(small)) if large or small else 1.0
+                    least = share if least is None else min(share, least)
+        except (Undefined, Undetermined):
+            return None
+        return least
 
     def _fails(self, world: World) -> bool:
         if self.statement.exists:

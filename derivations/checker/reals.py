@@ -110,20 +110,20 @@ def invert(x: Real) -> Real | None:
 
 
 QUICKLY_FACTORED = 64  # bits of an integer whose prime factors are found in a millisecond
+SMALL_PRIMES = tuple(n for n in range(2, 1000) if all(n % k for k in range(2, int(n**0.5) + 1)))
 
 
 @lru_cache(maxsize=20_000)
 def _prime_factors(value: int) -> tuple[tuple[int, int], ...] | None:
     """The prime factors with their powers; None for an integer whose factors it takes too long to find."""
-    given = flint.fmpz(value)
-    if value.bit_length() <= QUICKLY_FACTORED:
-        found = given.factor()
-    else:
-        found = given.factor_smooth()
-        if any(int(part).bit_length() > QUICKLY_FACTORED and not part.is_prime() for part, _ in found):
-            return None
-        found = [(prime, power * inner) for part, power in found for prime, inner in part.factor()]
-    return tuple((int(prime), int(power)) for prime, power in found)
+    found: dict[int, int] = {}
+    if value.bit_length() > QUICKLY_FACTORED:
+        for prime in SMALL_PRIMES:
+            while value % prime == 0:
+                found[prime], value = found.get(prime, 0) + 1, value // prime
+    if value.bit_length() > QUICKLY_FACTORED:
+        return None
+    return (*found.items(), *((int(prime), int(power)) for prime, power in flint.fmpz(value).factor()))
 
 
 def log(x: Real) -> Real | None:

@@ -49,7 +49,8 @@ from derivations.checker.worlds import (
 class Effort:
     """How many worlds are looked at: choices of sizes, at each of them in order and at random, then at random again.
 
-    Once one is found, `minimise` cheaper ones of its sizes are tried, and `again` at each of the sizes one below.
+    Once one is found, `minimise` cheaper ones of its sizes are tried, and `again` at each of the sizes one below. No set
+    has more elements than `largest`, and no world more than so many `entries` in its tables.
     """
 
     sizes: int = 40
@@ -59,6 +60,7 @@ class Effort:
     minimise: int = 150
     again: int = 30
     largest: int = 6
+    entries: int = 60
 
 
 THOROUGH = Effort()
@@ -91,9 +93,6 @@ class Found:
     def measure(self) -> Measure:
         """How large it is."""
         return measure(self.sizes, self.lengths, self.chosen)
-
-
-MAX_ENTRIES = 60
 
 
 def _attempt(
@@ -139,14 +138,16 @@ def _at_random(question: Question, sizes: Sizes, parts: Sequence[Slot], most: in
 def draw_options(parts: Sequence[Slot], draw: random.Random, lively: bool) -> list[tuple[Slot, Option]]:
     """One option a slot at random; now and then that of a slot like it, so that laws and values are equal."""
     chosen: list[tuple[Slot, Option]] = []
+    before: dict[int, list[Option]] = {}
     for slot in parts:
-        alike = [option for other, option in chosen if other.options is slot.options]
+        alike = before.setdefault(id(slot.options), [])
         if alike and draw.random() < 0.15:
             chosen.append((slot, draw.choice(alike)))
         elif lively:
             chosen.append((slot, slot.options[draw.randrange(len(slot.options))]))
         else:
             chosen.append((slot, slot.options[int(draw.random() ** 2 * len(slot.options))]))
+        alike.append(chosen[-1][1])
     return chosen
 
 
@@ -188,7 +189,7 @@ def _search(question: Question, effort: Effort, seed: int) -> Found | None:
 
 def places_of(question: Question, effort: Effort) -> Iterator[Place]:
     """The choices of sizes, by their total, whose worlds are not too large, each with what is left to choose."""
-    fitting = (s for s in sizes_in_order(question, effort.largest) if table_size(question, *s) <= MAX_ENTRIES)
+    fitting = (s for s in sizes_in_order(question, effort.largest) if table_size(question, *s) <= effort.entries)
     for sizes in islice(fitting, effort.sizes):
         yield sizes, slots(question, *sizes)
 

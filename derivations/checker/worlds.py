@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from math import comb
 from typing import Any
+
+from flint import fmpq
 
 from derivations.checker import reals
 from derivations.checker.errors import BadInput
@@ -83,6 +85,11 @@ class World:
     recursions: tuple[Recursion, ...] = ()
     indices: Environment = field(default_factory=dict)
     _kept: dict[object, Jet] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def _by_equation(self) -> frozenset[Function]:
+        """The functions that are given by equations: their tables are not asked first."""
+        return frozenset([*[d.function for d in self.definitions], *[r.function for r in self.recursions]])
 
     def elements(self, sort: Sort, level: int | None = None) -> Iterable[Element]:
         """The elements of a sort; for histories, those of `level` steps (the world's length if none is given)."""
@@ -257,13 +264,21 @@ def _always(jet: Jet) -> Evaluator:
 
 def _plus(x: Jet, y: Jet) -> Jet:
     if len(x) == 1:
-        return (reals.add(x[0], y[0]),)
+        # Most numbers are rational, and most are asked for without a slope.
+        (a,), (b,) = x, y
+        return (a + b if type(a) is fmpq and type(b) is fmpq else reals.add(a, b),)
     return tuple([reals.add(a, b) for a, b in zip(x, y, strict=True)])
 
 
 def _times(x: Jet, y: Jet) -> Jet:
     if len(x) == 1:
-        return (reals.multiply(x[0], y[0]),)
+        (a,), (b,) = x, y
+        return (a * b if type(a) is fmpq and type(b) is fmpq else reals.multiply(a, b),)
+    if len(x) == 2:
+        value, slope = x
+        other, other_slope = y
+        there = reals.add(reals.multiply(value, other_slope), reals.multiply(slope, other))
+        return reals.multiply(value, other), there
     result = []
     for n in range(len(x)):
         value = reals.multiply(x[0], y[n])
@@ -320,7 +335,7 @@ def _apply(node: Apply, order: int) -> Evaluator:
 
 
 def _lookup(symbol: Function, arguments: tuple[Element, ...], world: World, order: int) -> Jet:
-    if not (world.definitions or world.recursions):
+    if symbol not in world._by_equation:
         return _entry(symbol, arguments, world, order)
     key = (symbol, arguments, order)
     jet = world._kept.get(key)

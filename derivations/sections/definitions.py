@@ -65,11 +65,11 @@ certain = assume("P is 0 or 1", next_state(u) ** 2, "=", next_state(u), for_all=
 MARGINAL = E(policy(a, s), next_state(image))
 
 
-def _a_coin_decides() -> World:
-    """Two states, two actions: the action is the next state, and a fair coin chooses it."""
+def _a_coin_decides(first: Fraction = Fraction(1, 2)) -> World:
+    """Two states, two actions: the action is the next state, and a coin chooses it."""
     moves = {(k, at, c): int(k == c) for k in (0, 1) for at in (0, 1) for c in (0, 1)}
-    fair = {(c, at): Fraction(1, 2) for c in (0, 1) for at in (0, 1)}
-    return world({S: 2, A: 2}, {kernel: moves, policy: fair}, indices={s: 0, image: 0})
+    coin = {(c, at): 1 - first if c else first for c in (0, 1) for at in (0, 1)}
+    return world({S: 2, A: 2}, {kernel: moves, policy: coin}, indices={s: 0, image: 0})
 
 
 CLAIMS = (
@@ -158,7 +158,7 @@ CLAIMS = (
                 "states are random there through the actions only: some state has a probability strictly between 0 and 1",
                 "proved",
                 statement(MARGINAL * (1 - MARGINAL), ">", 0, standing=[certain], exists=True),
-                worlds=(_a_coin_decides(),),
+                worlds=(_a_coin_decides(), _a_coin_decides(Fraction(1, 3))),
             ),
         ),
         believe=(

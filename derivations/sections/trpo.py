@@ -727,6 +727,14 @@ def _two_parameters(*, short: int = 1) -> World:
     )
 
 
+def _against_each_other() -> World:
+    """F = ((5/2, 1), (1, 1/2)): the first row of F⁻¹ = ((2, −4), (−4, 10)) sums to less than nothing; g = (1, 0)."""
+    vectors = {symbol: [1, 0] for symbol in (gradient, x, y)}
+    tables = {outcome: [Fraction(1, 2)] * 2, score: [[2, 1], [1, 0]], inverse: [[2, -4], [-4, 10]], **vectors}
+    numbers = {real_delta: 1, free_scale: 1}
+    return world({C: 2, X: 2}, {**tables, solution: [2, -4], **numbers}, indices={m: 0})
+
+
 PARAMETERS = (_one_parameter(), _two_parameters(), _two_parameters(short=2))
 
 # --- TP.10: conjugate gradients -------------------------------------------------------------------------------------
@@ -1886,7 +1894,7 @@ CLAIMS = (
                         ),
                     )
                 ),
-                worlds=(_one_parameter(slope=0), _one_parameter(bound=-1), *PARAMETERS),
+                worlds=(_one_parameter(slope=0), _one_parameter(bound=-1), _against_each_other(), *PARAMETERS),
             ),
             Assertion(
                 "TP.7.unique",

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from derivations import POSITIVE, REAL, E, Sort, Statement, assume, function, kl, law, log, parameter, statement
-from derivations.checker.consequence import prove_by_comparison
+from derivations import (
+    POSITIVE,
+    REAL,
+    E,
+    Sort,
+    Statement,
+    Sum,
+    assume,
+    define,
+    function,
+    histories,
+    kl,
+    law,
+    log,
+    parameter,
+    recursion,
+    statement,
+)
+from derivations.checker.consequence import one_for_both, prove_by_comparison
 from derivations.checker.proof import Unproved, prove
 from derivations.checker.refute import refute
 
@@ -74,3 +91,48 @@ def test_what_the_claim_assumes_must_be_assumed() -> None:
 def test_only_inequalities_that_hold_for_all_have_such_consequences(claim: Statement) -> None:
     with pytest.raises(Unproved, match="about something else"):
         prove_by_comparison(statement(c * c + 1, ">", 0), claim, "the claim", prove)
+
+
+def test_what_is_assumed_may_be_written_in_other_letters() -> None:
+    mean = parameter("m", REAL)
+    m = define(mean, E(p(y), f(y)))
+    claim = statement(E(p(y), f(y) ** 2), "≥", mean**2, standing=[assume("m > 1", mean, ">", 1)], definitions=[m])
+    same = assume("m > 1", E(p(w), f(w)), ">", 1)
+    other = assume("m > 1", E(q(w), f(w)), ">", 1)
+    weaker = statement(E(p(y), f(y) ** 2) + 1, "≥", E(p(w), f(w)) ** 2, standing=[same])
+    assert prove_by_comparison(weaker, claim, "the claim", prove)
+    with pytest.raises(Unproved, match="about something else"):
+        prove_by_comparison(
+            statement(E(p(y), f(y) ** 2) + 1, "≥", E(p(w), f(w)) ** 2, standing=[other]), claim, "the claim", prove
+        )
+
+
+# --- two functions of one equation ----------------------------------------------------------------------------------
+
+H = histories("H", step=[Y])
+h = H.index("h")
+first, second, third = function("u", H), function("v", H), function("n", H, domain=POSITIVE)
+
+
+def grown(symbol, factor=2, start=1):  # type: ignore[no-untyped-def]
+    return recursion(symbol, start=lambda: start, step=lambda h, y: symbol(h) * factor + f(y))
+
+
+def test_two_functions_of_one_equation_are_one() -> None:
+    given = statement(Sum(h, first(h) - second(h)), "=", 0, recursions=[grown(first), grown(second)])
+    merged = one_for_both(given)
+    assert [rule.function for rule in merged.recursions] == [first]
+    assert prove(merged).method == "normal form"
+
+
+@pytest.mark.parametrize("other", [grown(second, factor=3), grown(second, start=2), grown(third)], ids=str)
+def test_two_functions_of_two_equations_or_kinds_stay_two(other) -> None:  # type: ignore[no-untyped-def]
+    given = statement(Sum(h, first(h)), "=", Sum(h, other.function(h)), recursions=[grown(first), other])
+    assert one_for_both(given) == given
+
+
+def test_what_is_assumed_is_said_of_the_one() -> None:
+    small = assume("v ≤ 1", second(h), "≤", 1, for_all=[h])
+    given = statement(Sum(h, first(h)), "≤", Sum(h, second(h) + 1), standing=[small], recursions=[grown(first), grown(second)])
+    (moved,) = one_for_both(given).standing
+    assert moved == assume("v ≤ 1", first(h), "≤", 1, for_all=[h])
