@@ -273,7 +273,7 @@ def check_nothing_is_damaged(folder: Path) -> None:
 def test_a_disk_that_is_full_at_any_call_leaves_a_run_that_goes_on_to_the_same_end(
     world: TokenMDP, tmp_path: Path
 ) -> None:
-    settings = short(updates=3, checkpoint_every=1)
+    settings = short("sft", updates=3, checkpoint_every=1)
     calls = calls_of(world, settings, tmp_path / "whole")
     assert {name: calls.count(name) for name in CALLS[:3]} == {"write": 14, "fsync": 14, "replace": 8}
     whole = end_of(tmp_path / "whole")
@@ -296,7 +296,7 @@ def test_a_disk_that_is_full_at_any_call_leaves_a_run_that_goes_on_to_the_same_e
 @pytest.mark.usefixtures("no_events")
 def test_a_run_that_is_killed_at_any_call_goes_on_to_the_same_end(world: TokenMDP, tmp_path: Path) -> None:
     """SIGKILL in the midst of a write, so that a line ends half-way, and a file beside its place is left behind."""
-    settings = short(updates=3, checkpoint_every=1)
+    settings = short("sft", updates=3, checkpoint_every=1)
     calls = calls_of(world, settings, tmp_path / "whole")
     whole = end_of(tmp_path / "whole")
 
@@ -442,6 +442,14 @@ def test_a_finished_run_is_left_as_it_is(world: TokenMDP, tmp_path: Path) -> Non
     assert content(tmp_path) == before
     with pytest.raises(BadInput, match="is not empty; expected a new or an empty folder, or --resume to go on"):
         train(world, short(), tmp_path, CPU)
+
+
+@pytest.mark.usefixtures("no_events")
+@pytest.mark.parametrize("left", [b"", b'{"update": 5, "regr', b"5\n"])
+def test_a_finished_run_whose_metrics_are_damaged_is_refused(left: bytes, world: TokenMDP, tmp_path: Path) -> None:
+    train(world, short(), tmp_path, CPU)
+    (tmp_path / METRICS).write_bytes(left)
+    refused(world, short(), tmp_path, f"{METRICS} does not end with the metrics of a step")
 
 
 @pytest.mark.usefixtures("no_events")
