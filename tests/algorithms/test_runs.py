@@ -6,10 +6,12 @@ import errno
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from small_worlds import ENDING, policy_for
 
 from derivations.algorithms import checkpoints, runs
 from derivations.algorithms.checkpoints import load_checkpoint, save_policy
+from derivations.algorithms.configuration import as_toml, read_settings
 from derivations.algorithms.runs import CHECKPOINT, EVENTS, METRICS, MODEL, SAMPLES, SETTINGS, STORY, Stopped, train
 from derivations.algorithms.settings import DEFAULTS, Settings, settings_for
 from derivations.algorithms.stage import Diverged, Metrics
@@ -161,6 +164,17 @@ def test_signals_do_after_a_run_what_they_did_before_it(world: TokenMDP, tmp_pat
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     assert status_of(tmp_path) == "finished"
+
+
+@pytest.mark.usefixtures("no_events")
+def test_outside_the_main_thread_a_run_takes_no_signals(world: TokenMDP, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    watched: list[object] = []
+    watch = at(2, lambda: watched.append(signal.getsignal(signal.SIGTERM)))
+    thread = threading.Thread(target=lambda: watched.append(train(world, short(), tmp_path, CPU, watch)["update"]))
+    thread.start()
+    thread.join()
+    assert watched == [before, UPDATES]
 
 
 @pytest.mark.usefixtures("no_events")
@@ -505,6 +519,15 @@ def test_two_processes_do_not_write_into_one_folder(world: TokenMDP, tmp_path: P
     watched: list[int] = []
     train(world, short(), tmp_path, CPU, at(2, lambda: (a_second(), watched.append(1))))
     assert watched == [1]
+
+
+def test_settings_come_back_from_a_file_as_they_were(tmp_path: Path) -> None:
+    other = {"int": 7, "float": 0.1 + 0.2, "float | None": 1e-20, "str": 'C:\\a "b" \n\x7f\x01 é β'}
+    given = {field.name: other[str(field.type)] for field in fields(Settings)}
+    given |= {"algorithm": "trpo_penalty", "kl": "loss_k3", "baseline": "leave_one_out", "most_gradient_norm": inf}
+    for settings in (Settings(**given), Settings("trpo_penalty")):  # type: ignore[arg-type]
+        (tmp_path / SETTINGS).write_text(as_toml(settings), encoding="utf-8")
+        assert settings_for("trpo-penalty", **read_settings(tmp_path / SETTINGS, "trpo-penalty")) == settings
 
 
 # --- what can be looked at on the way ---------------------------------------------------------------------------------
