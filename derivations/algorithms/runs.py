@@ -108,7 +108,7 @@ def train(
         if before is not None:
             _check_same(folder, before, made)
             if before["status"] == FINISHED:
-                return _last((folder / METRICS).read_bytes())
+                return _last(folder / METRICS, (folder / METRICS).read_bytes())
         stage = stage_for(mdp, settings, device)
         with closing((Onlooker if among.rank else Record)(folder, stage, made, before)) as record:
             among.any(False)  # every process has read the folder before one of them writes into it
@@ -153,7 +153,7 @@ class Record:
             take_up(stage, checkpoint, place)
             marks = checkpoint.marks
         self._before = {name: kept(folder / name, marks.get(name, Mark())) for name in (METRICS, SAMPLES)}
-        self.latest = _last(self._before[METRICS])
+        self.latest = _last(folder / METRICS, self._before[METRICS]) if self._before[METRICS] else {}
         """The last metrics that the checkpoint knows; none before the first update."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         if before is None:
@@ -315,8 +315,12 @@ def is_finished(folder: Path) -> bool:
     return story is not None and story["status"] == FINISHED
 
 
-def _last(lines: bytes) -> Metrics:
-    found: Metrics = json.loads(lines.splitlines()[-1]) if lines else {}
+def _last(path: Path, lines: bytes) -> Metrics:
+    """The last of the metrics in a file. Raises BadInput where it does not end with any."""
+    try:
+        found: Metrics = dict(json.loads(lines.splitlines()[-1]))
+    except (IndexError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} does not end with the metrics of a step: {error}; expected those of the run") from error
     return found
 
 

@@ -1,7 +1,7 @@
 """The command line: one file a command.
 
 Nothing here imports an engine: --help answers at once, and each command imports what it needs when it runs. Exit
-statuses: 0 all is as stated, 1 something is not, 2 wrong usage, 3 the engines disagree, 130 interrupted.
+statuses: 0 all is as stated, 1 something is not, 2 wrong usage, 3 the engines disagree, 130 interrupted, 143 stopped.
 """
 
 from __future__ import annotations

@@ -6,10 +6,12 @@ import errno
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from small_worlds import ENDING, policy_for
 
 from derivations.algorithms import checkpoints, runs
 from derivations.algorithms.checkpoints import load_checkpoint, save_policy
+from derivations.algorithms.configuration import as_toml, read_settings
 from derivations.algorithms.runs import CHECKPOINT, EVENTS, METRICS, MODEL, SAMPLES, SETTINGS, STORY, Stopped, train
 from derivations.algorithms.settings import DEFAULTS, Settings, settings_for
 from derivations.algorithms.stage import Diverged, Metrics
@@ -164,6 +167,17 @@ def test_signals_do_after_a_run_what_they_did_before_it(world: TokenMDP, tmp_pat
 
 
 @pytest.mark.usefixtures("no_events")
+def test_outside_the_main_thread_a_run_takes_no_signals(world: TokenMDP, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    watched: list[object] = []
+    watch = at(2, lambda: watched.append(signal.getsignal(signal.SIGTERM)))
+    thread = threading.Thread(target=lambda: watched.append(train(world, short(), tmp_path, CPU, watch)["update"]))
+    thread.start()
+    thread.join()
+    assert watched == [before, UPDATES]
+
+
+@pytest.mark.usefixtures("no_events")
 def test_a_run_that_diverges_diverges_again_where_it_did(world: TokenMDP, tmp_path: Path) -> None:
     settings = short("reinforce", learning_rate=1e30, minibatches=1, checkpoint_every=1)
     found = []
@@ -273,7 +287,7 @@ def check_nothing_is_damaged(folder: Path) -> None:
 def test_a_disk_that_is_full_at_any_call_leaves_a_run_that_goes_on_to_the_same_end(
     world: TokenMDP, tmp_path: Path
 ) -> None:
-    settings = short(updates=3, checkpoint_every=1)
+    settings = short("sft", updates=3, checkpoint_every=1)
     calls = calls_of(world, settings, tmp_path / "whole")
     assert {name: calls.count(name) for name in CALLS[:3]} == {"write": 14, "fsync": 14, "replace": 8}
     whole = end_of(tmp_path / "whole")
@@ -296,7 +310,7 @@ def test_a_disk_that_is_full_at_any_call_leaves_a_run_that_goes_on_to_the_same_e
 @pytest.mark.usefixtures("no_events")
 def test_a_run_that_is_killed_at_any_call_goes_on_to_the_same_end(world: TokenMDP, tmp_path: Path) -> None:
     """SIGKILL in the midst of a write, so that a line ends half-way, and a file beside its place is left behind."""
-    settings = short(updates=3, checkpoint_every=1)
+    settings = short("sft", updates=3, checkpoint_every=1)
     calls = calls_of(world, settings, tmp_path / "whole")
     whole = end_of(tmp_path / "whole")
 
@@ -445,6 +459,14 @@ def test_a_finished_run_is_left_as_it_is(world: TokenMDP, tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("no_events")
+@pytest.mark.parametrize("left", [b"", b'{"update": 5, "regr', b"5\n"])
+def test_a_finished_run_whose_metrics_are_damaged_is_refused(left: bytes, world: TokenMDP, tmp_path: Path) -> None:
+    train(world, short(), tmp_path, CPU)
+    (tmp_path / METRICS).write_bytes(left)
+    refused(world, short(), tmp_path, f"{METRICS} does not end with the metrics of a step")
+
+
+@pytest.mark.usefixtures("no_events")
 def test_a_run_that_was_made_otherwise_is_refused_with_all_that_differs(
     world: TokenMDP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -497,6 +519,15 @@ def test_two_processes_do_not_write_into_one_folder(world: TokenMDP, tmp_path: P
     watched: list[int] = []
     train(world, short(), tmp_path, CPU, at(2, lambda: (a_second(), watched.append(1))))
     assert watched == [1]
+
+
+def test_settings_come_back_from_a_file_as_they_were(tmp_path: Path) -> None:
+    other = {"int": 7, "float": 0.1 + 0.2, "float | None": 1e-20, "str": 'C:\\a "b" \n\x7f\x01 é β'}
+    given = {field.name: other[str(field.type)] for field in fields(Settings)}
+    given |= {"algorithm": "trpo_penalty", "kl": "loss_k3", "baseline": "leave_one_out", "most_gradient_norm": inf}
+    for settings in (Settings(**given), Settings("trpo_penalty")):  # type: ignore[arg-type]
+        (tmp_path / SETTINGS).write_text(as_toml(settings), encoding="utf-8")
+        assert settings_for("trpo-penalty", **read_settings(tmp_path / SETTINGS, "trpo-penalty")) == settings
 
 
 # --- what can be looked at on the way ---------------------------------------------------------------------------------
