@@ -20,12 +20,13 @@ class Experiment:
     """The experiment of a measured entry.
 
     `settings` are all that was set, to be kept with the result; `measure` makes the numbers of a seed; `conditions` are
-    the rule, fixed before the seeds that decide were run.
+    the rule, fixed before the seeds that decide were run; `reads` are the files that it reads, from the root on.
     """
 
     settings: Mapping[str, Any]
     measure: Callable[[int], Numbers]
     conditions: tuple[Condition, ...]
+    reads: tuple[str, ...] = ("toy_envs/data/sorting-v0.safetensors",)
 
 
 def known(identifier: str) -> str:
@@ -59,11 +60,9 @@ NO_PART = frozenset(
 )
 """What is imported and makes no number of a seed."""
 
-WEIGHTS = "toy_envs/data/sorting-v0.safetensors"
-
 
 def files_of(identifier: str) -> tuple[str, ...]:
-    """The files that an experiment executes and reads: its module, all that this imports of ours, and the weights."""
+    """The files that an experiment executes and reads: its module, all that this imports of ours, and its data."""
     waiting = [f"derivations/measured/{EXPERIMENTS[known(identifier)]}.py"]
     found: set[str] = set()
     while waiting:
@@ -71,7 +70,7 @@ def files_of(identifier: str) -> tuple[str, ...]:
         if name not in found and name not in NO_PART:
             found.add(name)
             waiting += _imports(name)
-    return (*sorted(found), WEIGHTS)
+    return (*sorted(found), *experiment_for(identifier).reads)
 
 
 def _imports(name: str) -> Iterator[str]:
