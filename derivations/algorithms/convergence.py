@@ -61,8 +61,8 @@ SEEDS = range(10)
 KEPT = Path(__file__).parent / "data" / "convergence.json"
 ROOT = Path(__file__).parent.parent.parent
 MODULES = (
-    *("assembly", "batches", "checkpoints", "convergence", "devices", "evaluation", "exact", "gpt", "kl", "losses"),
-    *("preferences", "returns", "rollout", "settings", "stage", "trainer", "trpo"),
+    *("assembly", "batches", "checkpoints", "convergence", "data_parallel", "devices", "evaluation", "exact"),
+    *("gpt", "journal", "kl", "losses", "preferences", "returns", "rollout", "settings", "stage", "trainer", "trpo"),
 )
 CODE = (
     *(f"derivations/algorithms/{name}.py" for name in MODULES),

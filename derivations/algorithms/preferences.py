@@ -45,7 +45,7 @@ def true_scores(mdp: TokenMDP, responses: Responses) -> Tensor:
     lengths = responses.mask.sum(-1).tolist()
     rows = zip(responses.prompts.tolist(), responses.tokens.tolist(), lengths, strict=True)
     found = [wanted(tuple(prompt), tuple(tokens[:length])) for prompt, tokens, length in rows]
-    return torch.tensor(found, device=responses.tokens.device)
+    return torch.tensor(found, dtype=torch.float32, device=responses.tokens.device)
 
 
 def compared(prompts: Tensor, comparisons: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

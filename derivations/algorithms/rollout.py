@@ -230,4 +230,4 @@ def final_scores(mdp: TokenMDP, responses: Responses) -> Tensor:
     lengths = responses.mask.sum(-1).tolist()
     rows = zip(responses.prompts.tolist(), responses.tokens.tolist(), lengths, strict=True)
     scores = [mdp.reward(tuple(prompt), tuple(tokens[:length])) for prompt, tokens, length in rows]
-    return torch.tensor(scores, device=responses.tokens.device)
+    return torch.tensor(scores, dtype=torch.float32, device=responses.tokens.device)

@@ -307,9 +307,12 @@ class Trainer(Stage):
         return {**told, "loss": loss.item(), "gradient_norm": gradient.norm().item(), "step_share": share}
 
     def _adapted(self, told: Metrics) -> Metrics:
-        """Adapts the coefficient of VII.II to what the batch did; its value for this batch, where there is a target."""
+        """Adapts the coefficient of VII.II to what the batch did; its value for this batch, where there is a target.
+
+        An algorithm without a D(π_old‖π) has nothing to adapt.
+        """
         target = self._shrunk(self.settings.target_divergence)
-        if not target:
+        if not target or "kl_old" not in told:
             return {}
         used = self.trust_coefficient
         self.trust_coefficient = trpo.adapted_beta(used, told["kl_old"], target)

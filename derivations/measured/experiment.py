@@ -20,7 +20,7 @@ class Experiment:
     """The experiment of a measured entry.
 
     `settings` are all that was set, to be kept with the result; `measure` makes the numbers of a seed; `conditions` are
-    the rule, fixed before the seeds that decide were run; `reads` are the files of data that it reads.
+    the rule, fixed before the seeds that decide were run; `reads` are the files that it reads, from the root on.
     """
 
     settings: Mapping[str, Any]
