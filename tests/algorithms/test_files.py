@@ -16,13 +16,14 @@ from derivations.algorithms.checkpoints import load_policy, save_policy
 from derivations.algorithms.devices import DEVICES, one_thread, pick_device
 from derivations.algorithms.gpt import GPT
 from derivations.algorithms.pretraining import pretrain
-from derivations.algorithms.rollout import as_responses
+from derivations.algorithms.rollout import as_responses, score
 from derivations.algorithms.settings import settings_for
 from derivations.algorithms.stage import Diverged
 from derivations.algorithms.trainer import Trainer
 from derivations.files import write_whole
-from toy_envs import SORTING
+from toy_envs import NAMES, SORTING
 from toy_envs.errors import BadInput
+from toy_envs.names import census
 
 CPU = torch.device("cpu")
 
@@ -207,3 +208,16 @@ def test_responses_of_unequal_lengths_are_padded() -> None:
     assert batch.tokens.tolist() == [[2, 0, 0], [0, 1, 2]]
     assert batch.mask.tolist() == [[True, False, False], [True, True, True]]
     assert batch.prompts.tolist() == [[0, 1], [1, 1]]
+
+
+def test_the_reference_policy_of_the_names_writes_them() -> None:
+    """Exact over the census: how many nats it is away from it, and how often it writes a name that is one."""
+    assert NAMES.reference is not None
+    real = census()
+    with torch.no_grad():
+        logp = (
+            score(load_policy(NAMES.reference), as_responses([((), name) for name in real.names])).logp.double().sum(-1)
+        )
+    law = torch.from_numpy(real.law)
+    assert 0 < (law * (law.log() - logp)).sum().item() < 0.7
+    assert 0.75 < logp.exp().sum().item() < 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from math import isfinite, nan
@@ -25,6 +26,7 @@ from derivations.algorithms.trainer import ALGORITHMS, Trainer
 from derivations.algorithms.trpo import flat
 from toy_envs import SORTING
 from toy_envs.errors import BadInput
+from toy_envs.token_mdp import Tokens
 
 
 def reference() -> GPT:
@@ -231,6 +233,19 @@ def test_the_coefficient_of_the_penalty_is_adapted() -> None:
     assert used(1e9) == [1, 0.5, 0.25]
 
 
+def test_what_has_no_divergence_from_its_old_policy_has_nothing_to_adapt() -> None:
+    made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("reinforce", target_divergence=0.01))
+    assert "trust_coefficient" not in made.update()
+
+
+def test_a_reward_of_whole_numbers_is_learnt_from_like_any_other() -> None:
+    def run(reward: Callable[[Tokens, Tokens], float]) -> list[dict[str, float]]:
+        mdp = replace(ENDING, reward=reward)
+        return list(Trainer(mdp, policy_for(ENDING, 8, torch.float32), small("ppo")).run())
+
+    assert run(lambda prompt, response: len(response)) == run(lambda prompt, response: float(len(response)))
+
+
 def test_a_fixed_coefficient_stays() -> None:
     made = Trainer(ENDING, policy_for(ENDING, 8, torch.float32), small("trpo_penalty", trust_coefficient=3.0))
     told = made.update()
@@ -336,5 +351,7 @@ def test_an_algorithm_brings_its_own_defaults_and_the_user_overrides_them() -> N
     assert settings_for("reinforce").epochs == 1
     assert settings_for("reinforce", epochs=3).epochs == 3
     assert settings_for("ppo").epochs == 4
+    assert settings_for("sft", "toy_envs/Names-v0").updates == 1500 != settings_for("sft").updates
+    assert settings_for("sft", "toy_envs/Names-v0", updates=7).updates == 7
     with pytest.raises(BadInput, match="algorithm is 'sarsa'"):
         settings_for("sarsa")
