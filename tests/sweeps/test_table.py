@@ -31,6 +31,7 @@ def test_a_cell_is_the_runs_that_differ_in_the_seed_alone() -> None:
     assert [cell.name for cell in found()] == [
         f"{name}, clip_range {clip}" for name in ("ppo", "reinforce") for clip in (0.1, 0.2)
     ]
+    assert [curve[-1]["regret_share"] for curve in first.curves] == [ends(0), ends(1), ends(2)], "by their seeds"
     assert first.end("regret_share") == t_interval([ends(0), ends(1), ends(2)])
     assert third.end("score") == t_interval([2 * ends(6), 2 * ends(7), 2 * ends(8)])
     assert first.metrics == ["regret_share", "score"] == shown_metrics(found())
