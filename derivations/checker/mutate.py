@@ -351,7 +351,7 @@ def attack(
     if found is None and proof is None:
         found = limit_fails(given) or refute(shown, HARD) or descend(shown)
     if found is None:
-        doubted = doubt(shown, worlds if proof is not None else UNPROVED)
+        doubted = doubt(shown, worlds if proof is not None else min(worlds, UNPROVED))
         found, looked = doubted.found, doubted.worlds
     if found is not None:
         return Trial(mutant, REFUTED if proof is None else WRONGLY_PROVED, found, proof, looked)

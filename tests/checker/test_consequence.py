@@ -133,6 +133,8 @@ def test_two_functions_of_two_equations_or_kinds_stay_two(other) -> None:  # typ
 
 def test_what_is_assumed_is_said_of_the_one() -> None:
     small = assume("v ≤ 1", second(h), "≤", 1, for_all=[h])
-    given = statement(Sum(h, first(h)), "≤", Sum(h, second(h) + 1), standing=[small], recursions=[grown(first), grown(second)])
+    given = statement(
+        Sum(h, first(h)), "≤", Sum(h, second(h) + 1), standing=[small], recursions=[grown(first), grown(second)]
+    )
     (moved,) = one_for_both(given).standing
     assert moved == assume("v ≤ 1", first(h), "≤", 1, for_all=[h])

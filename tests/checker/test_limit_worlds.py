@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from derivations import NONNEGATIVE, POSITIVE, REAL, Sort, Statement, Sum, assume, exp, function, log, parameter, statement
+from derivations import (
+    NONNEGATIVE,
+    POSITIVE,
+    REAL,
+    Sort,
+    Statement,
+    Sum,
+    assume,
+    exp,
+    function,
+    log,
+    parameter,
+    statement,
+)
 from derivations.checker.limit_worlds import limit_fails
 from derivations.checker.terms import Indicator, limit, term
 
