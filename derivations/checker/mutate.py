@@ -315,7 +315,7 @@ QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
 HARD = Effort(minimise=0, again=0, entries=130)  # for what is neither proved nor refuted quickly
 
 PATIENCE, LITTLE_PATIENCE = (1000, 3000), (300, 500)  # milliseconds: for one question, and for all
-UNPROVED = 600  # worlds are enough for what is not proved: nothing is claimed of it
+UNPROVED = 300  # more worlds for what is not proved, of which many were looked at before: nothing is claimed of it
 
 Prover = Callable[[Statement], Proof]
 Proposal = Callable[[Statement], Counterexample | None]
