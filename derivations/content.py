@@ -77,6 +77,11 @@ def _hash(*parts: bytes) -> bytes:
     return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=20).digest()
 
 
+def _joined(name: bytes, digests: Iterable[bytes]) -> bytes:
+    """A digest of a name and of digests, which all have one length and do not run together."""
+    return blake2b(b"%d:%b" % (len(name), name) + b"".join(digests), digest_size=20).digest()
+
+
 _WORLDS: dict[int, tuple[object, bytes]] = {}
 """The digests of proposed worlds, which have large tables and stand in several assertions: each is worked out once."""
 
@@ -94,7 +99,7 @@ class _Digests:
         if kind in _PLAIN:
             return _plain(kind, value)
         if kind is tuple:
-            return _hash(b"sequence", *[self.of(part) for part in value])  # type: ignore[attr-defined]
+            return _joined(b"sequence", map(self.of, value))  # type: ignore[call-overload]
         if isinstance(value, (Term, Symbol)):
             # Terms and symbols never change: theirs is kept with them, and most are in many statements.
             kept: bytes | None = value.__dict__.get("_digest")
@@ -122,7 +127,7 @@ class _Digests:
             case str():
                 return _hash(_name(kind), value.encode("utf-8", "surrogatepass"))
             case list():
-                return _hash(b"sequence", *map(self.of, value))
+                return _joined(b"sequence", map(self.of, value))
             case set() | frozenset():
                 return _hash(b"set", *sorted(map(self.of, value)))
             case dict() if _is_table_of_rationals(value):
@@ -159,7 +164,7 @@ class _Digests:
         """The digest of an object of a dataclass."""
         kind: Any = type(value)
         name, parts = _shape(kind)
-        return _hash(name, *[self.of(getattr(value, part)) for part in parts])
+        return _joined(name, [self.of(getattr(value, part)) for part in parts])
 
     def _function(self, value: Callable[..., object]) -> bytes:
         """A function of this package, whose source holds the globals that it finds; those of others may be anything."""

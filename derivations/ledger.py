@@ -7,11 +7,12 @@ keeps that between runs (`kept.py`).
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 
 from derivations.checker.errors import BadInput
@@ -139,6 +140,9 @@ class Ledger:
 
     def known(self, identifier: str) -> Record | None:
         """What is known of an entry without judging it."""
+        found = self._records.get(identifier)
+        if found is not None:
+            return found
         entry = self.entry(identifier)
         if not isinstance(entry, Assertion):
             return self._measured(identifier) if isinstance(entry, Measured) else IS_DEFINITION
@@ -292,6 +296,13 @@ def all_claims() -> Iterator[Claim]:
     """Every claim, section by section."""
     for _, module in SECTIONS.values():
         yield from import_module(f"derivations.sections.{module}").CLAIMS
+    _settle()
+
+
+@cache
+def _settle() -> None:
+    """The claims stay for as long as the process: looking for garbage among them again and again takes its time."""
+    gc.freeze()
 
 
 def _nearest(given: str, known: Iterable[str]) -> str:

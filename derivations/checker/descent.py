@@ -22,7 +22,7 @@ from derivations.checker.worlds import World
 
 LARGEST, ENTRIES = 3, 80
 KINDS, EACH = 4, 2  # sizes at which a search begins
-RUNS, STARTS, STEPS = 10, 6, 50
+RUNS, STARTS, STEPS = 8, 6, 44
 FAR, LATE = 0.95, 12  # a search that is still so far from a counterexample after so many steps is given up
 AGAIN = 0.3  # how often one more number is changed at once
 Chosen = list[tuple[Slot, Option]]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 
+from flint import fmpq
+
 from derivations.checker import reals
 from derivations.checker.candidates import Option, Sizes, Slot, build, in_order, option_of
 from derivations.checker.question import Question
@@ -28,7 +30,7 @@ IN_ORDER = 3  # at each place
 IN_VAIN, HOPELESS = 8, 3  # worlds in which something assumed does not hold, for each that is asked for
 AT_THE_EDGE, BALANCED = 150, 400  # worlds that are made to have what is assumed, by inequalities and by equations
 SELDOM = 4  # of so many worlds less than one has what is assumed: rather those that are made to have it
-SCALES = (*map(Fraction, (1, 1, 1, 10, 100)), Fraction(1, 10), Fraction(1, 100))
+SCALES = (*[(n, 1) for n in (1, 1, 1, 10, 100)], (1, 10), (1, 100))
 MEET = ("≠", "<", ">")
 LARGEST = 10**6
 
@@ -151,16 +153,17 @@ def _any_value(domain: Domain, exponential: bool, draw: random.Random) -> Real |
     lower, upper = domain.lower, domain.upper
     if lower is not None and upper is not None:
         parts = draw.choice((7, 12, 100))
-        return reals.real(lower + (upper - lower) * Fraction(draw.randint(1, parts - 1), parts))
-    size = Fraction(draw.randint(1, 12), draw.randint(1, 12)) * draw.choice(SCALES)
+        share = fmpq(draw.randint(1, parts - 1), parts)
+        return reals.real(lower) + reals.real(upper - lower) * share
+    size = fmpq(draw.randint(1, 12), draw.randint(1, 12)) * fmpq(*draw.choice(SCALES))
     if lower is not None:
-        return reals.real(lower + size)
+        return reals.real(lower) + size
     if upper is not None:
-        return reals.real(upper - size)
+        return reals.real(upper) - size
     if exponential:
         # Inside an exponential, the logarithm of a rational keeps the numbers rational.
-        return reals.log(reals.real(Fraction(draw.randint(1, 12), draw.randint(1, 12))))
-    return reals.real(draw.choice((1, -1)) * size)
+        return reals.log(fmpq(draw.randint(1, 12), draw.randint(1, 12)))
+    return draw.choice((1, -1)) * size
 
 
 def _any_law(size: int, positive: bool, order: int, draw: random.Random) -> Option:
@@ -174,7 +177,8 @@ def _any_law(size: int, positive: bool, order: int, draw: random.Random) -> Opti
         up, down = draw.sample(inside, 2)
         slopes[up], slopes[down] = 1, -1
     tails = [[reals.real(slope)] if order else [] for slope in slopes]
-    return option_of([reals.real(Fraction(w, sum(weights))), *tail] for w, tail in zip(weights, tails, strict=True))
+    whole = sum(weights)
+    return option_of([fmpq(w, whole), *tail] for w, tail in zip(weights, tails, strict=True))
 
 
 # --- worlds in which both sides meet --------------------------------------------------------------------------------

@@ -315,7 +315,7 @@ QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
 HARD = Effort(minimise=0, again=0, entries=130)  # for what is neither proved nor refuted quickly
 
 PATIENCE, LITTLE_PATIENCE = (1000, 3000), (300, 500)  # milliseconds: for one question, and for all
-UNPROVED = 600  # worlds are enough for what is not proved: nothing is claimed of it
+UNPROVED = 300  # more worlds for what is not proved, of which many were looked at before: nothing is claimed of it
 
 Prover = Callable[[Statement], Proof]
 Proposal = Callable[[Statement], Counterexample | None]
@@ -351,7 +351,7 @@ def attack(
     if found is None and proof is None:
         found = limit_fails(given) or refute(shown, HARD) or descend(shown)
     if found is None:
-        doubted = doubt(shown, worlds if proof is not None else UNPROVED)
+        doubted = doubt(shown, worlds if proof is not None else min(worlds, UNPROVED))
         found, looked = doubted.found, doubted.worlds
     if found is not None:
         return Trial(mutant, REFUTED if proof is None else WRONGLY_PROVED, found, proof, looked)

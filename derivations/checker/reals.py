@@ -121,9 +121,10 @@ def _prime_factors(value: int) -> tuple[tuple[int, int], ...] | None:
         for prime in SMALL_PRIMES:
             while value % prime == 0:
                 found[prime], value = found.get(prime, 0) + 1, value // prime
-    if value.bit_length() > QUICKLY_FACTORED:
+    rest = flint.fmpz(value)
+    if value.bit_length() > QUICKLY_FACTORED and not rest.is_prime():
         return None
-    return (*found.items(), *((int(prime), int(power)) for prime, power in flint.fmpz(value).factor()))
+    return (*found.items(), *((int(prime), int(power)) for prime, power in rest.factor()))
 
 
 def log(x: Real) -> Real | None:

@@ -12,7 +12,7 @@ from planted_claims import ABOVE, FALSE, SQUARE, TRUE, Y, assertion, c, claim, e
 
 from derivations import attacks
 from derivations.checker.mutate import ALSO_TRUE, UNKNOWN, WRONGLY_PROVED, mutants
-from derivations.checker.proof import ByInduction, Proof, Unproved
+from derivations.checker.proof import ByInduction, Proof, Unproved, begin, lemma
 from derivations.checker.statement import Statement, statement
 from derivations.checker.terms import Function, Recursion, function, histories, recursion
 from derivations.ledger import Ledger
@@ -192,3 +192,18 @@ def test_a_slip_in_an_equation_is_carried_into_the_lemmas() -> None:
 def test_a_slip_in_an_equation_of_which_nothing_speaks_is_none() -> None:
     given = statement(G(h) * 2, "=", G(h) + G(h), recursions=[summed(G), summed(N)])
     assert {m.change.split(",")[0] for m in mutants(given) if "step" in m.change} == {"G"}
+
+
+def test_a_reason_that_a_slip_makes_idle_is_left_out_and_no_other() -> None:
+    rules = [summed(G), summed(N)]
+    chain = begin(G(h) + N(h)).then("=", 2 * N(h), lemma("T.7"))
+    ledger = Ledger([
+        claim(assertion("T.7", formal=statement(G(h), "=", N(h), recursions=rules), argument=ByInduction())),
+        claim(assertion("T.8", formal=statement(G(h) + N(h), "=", 2 * N(h), recursions=rules), argument=chain)),
+    ])  # fmt: skip
+    as_argued, *_ = attacks.provers_for(ledger.assertions["T.8"], ledger)
+    given = ledger.lemma("T.8")
+    assert as_argued(given).uses == ("T.7",)
+    assert as_argued(replace(given, left=N(h) + N(h))).uses == ()
+    with pytest.raises(Unproved):
+        as_argued(replace(given, left=G(h) + 2 * N(h)))
