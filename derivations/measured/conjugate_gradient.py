@@ -1,7 +1,7 @@
 """TP.10: conjugate gradient on the tiny GPT, where F is singular and arithmetic is rounded.
 
-F and the gradient g of L_CPI at θ_old = π_ref are those of TRPO on one batch of 256 responses to Sorting-v0: F from one
-response in four, g from all. Fx = g is solved in float32, with the damping of the trainer and without any, and in float64
+F and the gradient g of L_CPI at θ_old = π_ref are those of TRPO on one batch of 256 responses to Sorting-v0: F from every
+second response, g from all. Fx = g is solved in float32, with the damping of the trainer and without any, and in float64
 with it; a residual is ‖g − Fx‖/‖g‖ with a product of its own, not the one that the recursion carries on.
 
 The rule. F is singular: a step that moves all logits alike is taken to 0, up to 10⁻⁶. With the damping the residual falls
