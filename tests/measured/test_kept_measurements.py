@@ -232,7 +232,7 @@ def test_few_seeds_decide_nothing_and_are_kept_only_where_that_is_asked_for(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("PPO.1",), "id is 'PPO.1'; expected one of IS.10.measured, TP.10.measured, KL.13, OP.15.measured"),
+        (("PPO.1",), "id is 'PPO.1'; expected one of IS.10.measured, TP.10.measured, KL.13, KL.14, OP.15.measured"),
         (("KL.13", "--out", "/nowhere/a.json"), "--out /nowhere/a.json: the folder /nowhere does not exist"),
         (("KL.13", "--jobs", "1", "--scheduler", "tcp://127.0.0.1:1"), "jobs is 1; expected none with a scheduler"),
     ],
