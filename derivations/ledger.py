@@ -7,12 +7,11 @@ keeps that between runs (`kept.py`).
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import import_module
 
 from derivations.checker.errors import BadInput
@@ -145,8 +144,11 @@ class Ledger:
             return found
         entry = self.entry(identifier)
         if not isinstance(entry, Assertion):
-            return self._measured(identifier) if isinstance(entry, Measured) else IS_DEFINITION
-        if self.store is not None and identifier not in self._records and identifier not in self._looked_up:
+            if not isinstance(entry, Measured):
+                return IS_DEFINITION
+            self._records[identifier] = record_of_measurement(kept_result(identifier))
+            return self._records[identifier]
+        if self.store is not None and identifier not in self._looked_up:
             self._looked_up.add(identifier)
             if self.store.fresh:
                 # Its key is made when there is something to keep under it: until then nothing waits for it.
@@ -155,12 +157,6 @@ class Ledger:
             if kept is not None:
                 self._records[identifier] = kept
         return self._records.get(identifier)
-
-    def _measured(self, identifier: str) -> Record:
-        """What is kept of the experiment of a measured entry."""
-        if identifier not in self._records:
-            self._records[identifier] = record_of_measurement(kept_result(identifier))
-        return self._records[identifier]
 
     def take(self, identifier: str, record: Record) -> None:
         """Takes up a record without keeping it."""
@@ -296,13 +292,6 @@ def all_claims() -> Iterator[Claim]:
     """Every claim, section by section."""
     for _, module in SECTIONS.values():
         yield from import_module(f"derivations.sections.{module}").CLAIMS
-    _settle()
-
-
-@cache
-def _settle() -> None:
-    """The claims stay for as long as the process: looking for garbage among them again and again takes its time."""
-    gc.freeze()
 
 
 def _nearest(given: str, known: Iterable[str]) -> str:

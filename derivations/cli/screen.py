@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,4 +40,7 @@ def all_claims(*, fresh: bool = False) -> Ledger:
 
     # Z3 takes Ctrl-C for itself, answers “unknown” and lets the run go on. With this, Python sees it.
     z3.set_param("ctrl_c", False)
-    return Ledger(store=Store(fresh=fresh))
+    ledger = Ledger(store=Store(fresh=fresh))
+    # The claims stay for as long as the command: looking for garbage among them again and again takes its time.
+    gc.freeze()
+    return ledger

@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from derivations.laboratory.frontier import Frontier, Point
-from derivations.laboratory.pictures import LINES, MARKERS, SHADES
 from toy_envs.errors import BadInput
+from toy_envs.line_styles import check_told_apart, curve_style
 
 MARKED = 10  # places of a path that carry a marker
 
@@ -23,8 +23,7 @@ def draw_frontier(
     world, whose π* is a star. A path begins at its first point and has a marker every few updates. Raises BadInput where
     there are more paths than markers, or a β is not one of the frontier.
     """
-    if len(paths) > len(MARKERS):
-        raise BadInput(f"paths has {len(paths)} paths; expected at most {len(MARKERS)}, which can be told apart")
+    check_told_apart("paths", paths, "paths")
     for one in (*named, *(() if beta is None else (beta,))):
         if one not in found.betas:
             raise BadInput(f"beta is {one}; expected one of the frontier's: {', '.join(f'{b:g}' for b in found.betas)}")
@@ -42,12 +41,9 @@ def draw_frontier(
             [p.kl for p in path],
             [p.score for p in path],
             label=name,
-            marker=MARKERS[rank],
-            linestyle=LINES[rank],
-            color=SHADES[rank],
             markersize=4.5,
             linewidth=1.1,
-            markerfacecolor="white" if rank % 2 else SHADES[rank],
+            **curve_style(rank),
             markevery=max(1, len(path) // MARKED),
         )
     at = dict(zip(found.betas, found.points, strict=True))

@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from derivations.laboratory.pictures import MARKERS, SHADES
 from toy_envs.errors import BadInput
+from toy_envs.line_styles import check_told_apart, marker_style
 
 Curve = Sequence[Mapping[str, float]]
 
@@ -24,8 +24,7 @@ def draw_gaming(curves: Mapping[str, Curve]) -> Figure:
     root of the KL is what the learned reward first grows with in proportion. A path is marked every few updates and ends in
     a large marker. Raises BadInput where there are more runs than markers, or one lacks a metric.
     """
-    if len(curves) > len(MARKERS):
-        raise BadInput(f"curves has {len(curves)} runs; expected at most {len(MARKERS)}, which can be told apart")
+    check_told_apart("curves", curves, "runs")
     for name, curve in curves.items():
         missing = {"kl", *WORDS} - set(curve[0] if curve else ())
         if missing:
@@ -48,11 +47,10 @@ def _path(axes: Axes, rank: int, name: str, curve: Curve, metric: str) -> None:
         roots,
         values,
         label=name,
-        color=SHADES[rank],
         linewidth=1.1,
-        marker=MARKERS[rank],
         markersize=3.5,
         markevery=max(1, len(curve) // 20),
-        markerfacecolor="white" if rank % 2 else SHADES[rank],
+        **marker_style(rank),
     )
-    axes.plot(roots[-1], values[-1], color=SHADES[rank], marker=MARKERS[rank], markersize=9, linestyle="none")
+    end = {**marker_style(rank), "markerfacecolor": None}  # filled in every path
+    axes.plot(roots[-1], values[-1], **end, markersize=9, linestyle="none")

@@ -15,10 +15,7 @@ from derivations.laboratory.importance import WeightMoments
 from derivations.laboratory.kl_table import CELLS, ESTIMATORS
 from derivations.laboratory.worlds import Moments
 from toy_envs.errors import BadInput
-
-MARKERS = "os^vDP"
-LINES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 3)))
-SHADES = ("black", "0.35", "0.55", "0.2", "0.45", "0.65")
+from toy_envs.line_styles import check_told_apart, curve_style
 
 PLACEMENT_NAMES = {"reward": "in the reward", "loss": "in the loss"}
 
@@ -30,14 +27,14 @@ def draw_bias_and_variance(curves: Mapping[str, Mapping[float, Moments]]) -> Fig
     one trajectory. Each curve begins at its least λ, which stands beside it; the greatest, where curves meet if it is 1,
     stands beside the highest one. Raises BadInput where there are more curves than markers.
     """
-    _check_count("curves", curves)
+    check_told_apart("curves", curves)
     figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
     last = []
     for place, (name, curve) in enumerate(curves.items()):
         lams = sorted(curve)
         biases = [float(np.linalg.norm(curve[lam].bias.astype(float))) for lam in lams]
         spreads = [float(curve[lam].variance) ** 0.5 for lam in lams]
-        axes.plot(biases, spreads, label=name, **_style(place))
+        axes.plot(biases, spreads, label=name, markersize=5, **curve_style(place))
         _name_lambda(axes, lams[0], (biases[0], spreads[0]), to_the="right")
         last.append((spreads[-1], biases[-1], lams[-1]))
     height, bias, lam = max(last)
@@ -64,14 +61,15 @@ def draw_importance_weights(
     policies. Right: the variance of several estimators of the gradient. Raises BadInput where there are more curves than
     markers.
     """
-    _check_count("weights", weights)
-    _check_count("variances", variances)
+    check_told_apart("weights", weights)
+    check_told_apart("variances", variances)
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for place, (name, of_horizon) in enumerate(weights.items()):
         shares = [float(found.effective_share) for found in of_horizon.values()]
-        left.semilogy(list(of_horizon), shares, label=name, **_style(place))
+        left.semilogy(list(of_horizon), shares, label=name, markersize=5, **curve_style(place))
     for place, (name, by_horizon) in enumerate(variances.items()):
-        right.semilogy(list(by_horizon), [float(value) for value in by_horizon.values()], label=name, **_style(place))
+        values = [float(value) for value in by_horizon.values()]
+        right.semilogy(list(by_horizon), values, label=name, markersize=5, **curve_style(place))
     left.set(xlabel="horizon T (steps)", ylabel="effective share of the samples E[w]²/E[w²]")
     right.set(xlabel="horizon T (steps)", ylabel="variance E‖ĝ − E[ĝ]‖² (reward²)")
     for axes in (left, right):
@@ -89,7 +87,7 @@ def draw_collapse(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
     Arguments: `curves` the metrics of runs by their names, as `Trainer.run` gives them: before the first update, and after
     each. Raises BadInput where there are more curves than markers, or a run has no ratios.
     """
-    _check_count("curves", curves)
+    check_told_apart("curves", curves)
     for name, curve in curves.items():
         if not any("ratio_most" in step for step in curve):
             raise BadInput(
@@ -99,7 +97,7 @@ def draw_collapse(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
         2, 1, figsize=(6.4, 5.6), sharex=True, height_ratios=(3, 2), layout="constrained"
     )
     for place, (name, curve) in enumerate(curves.items()):
-        style = {**_style(place), "markevery": (place, max(1, len(curve) // 10))}
+        style = {**curve_style(place), "markersize": 5, "markevery": (place, max(1, len(curve) // 10))}
         for axes, metric in ((above, "regret_share"), (below, "ratio_most")):
             steps = [step for step in curve if metric in step]
             axes.semilogy([step["update"] for step in steps], [step[metric] for step in steps], label=name, **style)
@@ -148,18 +146,3 @@ def _draw_cell(axes: Axes, found: Moments, places: list[int]) -> None:
     axes.bar(where - 0.2, truth, 0.38, label="∇D(π‖π_ref)", facecolor="white", edgecolor="black", hatch="////")
     axes.bar(where + 0.2, mean, 0.38, label="expected gradient of the estimator", facecolor="0.35", edgecolor="black")
     axes.axhline(0, color="black", linewidth=0.8)
-
-
-def _style(place: int) -> dict[str, Any]:
-    return {
-        "marker": MARKERS[place],
-        "linestyle": LINES[place],
-        "color": SHADES[place],
-        "markersize": 5,
-        "markerfacecolor": "white" if place % 2 else SHADES[place],
-    }
-
-
-def _check_count(name: str, curves: Mapping[str, object]) -> None:
-    if len(curves) > len(MARKERS):
-        raise BadInput(f"{name} has {len(curves)} curves; expected at most {len(MARKERS)}, which can be told apart")

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from derivations.files import write_whole
+from derivations.files import half_written, write_whole
 from derivations.sweeps.grid import Run
 from derivations.sweeps.work import Result
 from toy_envs.errors import BadInput
 
 FORMAT = "a sweep of derivations, 1"
-LEFT_BY_A_KILLED_WRITER = re.compile(r"\.(sweep\.json|table\.csv|plot\.png|[0-9a-f]+\.json)\.\d+")
+FILES = ("sweep.json", "table.csv", "plot.png")
 
 
 class Folder:
@@ -36,14 +35,14 @@ class Folder:
         plan = {"format": FORMAT, "maker": self.maker, "runs": [asdict(run) for run in runs]}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(not LEFT_BY_A_KILLED_WRITER.fullmatch(entry.name) for entry in path.iterdir()):
+            if {*path.iterdir()} - {*half_written(path, FILES)}:
                 _check_same(path, plan)
             else:
                 write_whole(path / "sweep.json", f"{json.dumps(plan, indent=1)}\n".encode())
             (path / "runs").mkdir(exist_ok=True)
-            for entry in (*path.iterdir(), *(path / "runs").iterdir()):
-                if LEFT_BY_A_KILLED_WRITER.fullmatch(entry.name):
-                    entry.unlink()
+            results = {f"{run.key}.json" for run in runs}
+            for left in (*half_written(path, FILES), *half_written(path / "runs", results)):
+                left.unlink()
         except OSError as error:
             raise BadInput(f"out: {path} cannot be the folder of a sweep: {error.strerror or error}") from error
 

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 from derivations.sweeps.intervals import Interval, t_interval
 from derivations.sweeps.table import Cell
 from toy_envs.errors import BadInput
+from toy_envs.line_styles import LINES, MARKERS, SHADES, marker_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-MARKERS = "os^vDP"
-LINES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 3)))
-SHADES = ("black", "0.35", "0.55", "0.2", "0.45", "0.65")
 
 MARKED = 8  # places of a curve that carry a marker and an interval
 NAMES = {
@@ -76,12 +73,7 @@ def _curve(axes: Axes, cell: Cell, metric: str, place: int) -> None:
     steps = [step["update"] for step in cell.curves[0]]
     found = [t_interval([curve[at][metric] for curve in cell.curves]) for at in range(len(steps))]
     line: dict[str, Any] = {"linestyle": LINES[place], "color": SHADES[place], "linewidth": 1.2}
-    marker: dict[str, Any] = {
-        "marker": MARKERS[place],
-        "color": SHADES[place],
-        "markersize": 5,
-        "markerfacecolor": "white" if place % 2 else SHADES[place],
-    }
+    marker = {**marker_style(place), "markersize": 5}
     axes.plot(steps, [one.mean for one in found], **line)
     stride = max(1, len(steps) // MARKED)
     marked = sorted({*range(place * stride // len(MARKERS), len(steps), stride), len(steps) - 1})
