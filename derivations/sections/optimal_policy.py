@@ -939,7 +939,7 @@ CLAIMS = (
             Measured(
                 "OP.15.measured",
                 "PPO with the KL in the reward approaches π*",
-                "ppo_kl_in_reward",
+                "PPO on the token MDP from π_ref, k1 in the reward, in runs of several lengths",
                 "the exact gap β log z − J(π) = β D(π‖π*) after each update, which falls towards 0",
             ),
         ),

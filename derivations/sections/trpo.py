@@ -2177,7 +2177,7 @@ CLAIMS = (
             Measured(
                 "TP.10.measured",
                 "on the tiny GPT F is singular and arithmetic is rounded",
-                "trpo_conjugate_gradient",
+                "Fx = g of one batch, as TRPO has it, solved with and without damping, in float32 and in float64",
                 "how the residual falls over the iterations, and that dim of them are not needed",
             ),
         ),
