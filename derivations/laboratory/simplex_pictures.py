@@ -37,8 +37,8 @@ ALGORITHMS: tuple[Algorithm, ...] = ("pg", "cpi", "trpo", "ppo")
 
 PARTS = 60  # into which a side of the triangle is cut for the contours
 APART = 0.07  # of the diagonal, from a marker of a path to the next
-REGRETS = (0.02, 0.06, 0.12, 0.2, 0.3, 0.45)
-EXCESSES = (0.0005, 0.002, 0.006, 0.015, 0.03, 0.06)
+REGRETS = (0.01, 0.03, 0.06, 0.12, 0.2, 0.3, 0.45)
+EXCESSES = (0.001, 0.004, 0.01, 0.02, 0.04, 0.08)
 HALVINGS, SHARE = 10, 0.1  # of the line search
 
 
@@ -261,7 +261,8 @@ def _grid(inner: bool = False) -> Floats:
 def _contours(axes: Axes, grid: Floats, heights: Floats, levels: Sequence[float]) -> None:
     across, up = (grid @ CORNERS).T
     lines = axes.tricontour(across, up, heights, levels=list(levels), colors="0.7", linewidths=0.8)
-    axes.clabel(lines, fontsize="x-small", fmt="%g", colors="0.4")
+    # The smallest ring has no room for its number.
+    axes.clabel(lines, levels[1:], fontsize="x-small", fmt="%g", colors="0.4")
 
 
 def _triangle(axes: Axes, arms: Arms, names: Sequence[str]) -> None:
