@@ -38,7 +38,7 @@ ALGORITHMS: tuple[Algorithm, ...] = ("pg", "cpi", "trpo", "ppo")
 PARTS = 60  # into which a side of the triangle is cut for the contours
 APART = 0.07  # of the diagonal, from a marker of a path to the next
 REGRETS = (0.01, 0.03, 0.06, 0.12, 0.2, 0.3, 0.45)
-EXCESSES = (0.001, 0.004, 0.01, 0.02, 0.04, 0.08)
+EXCESSES = (0.001, 0.004, 0.01, 0.025, 0.06, 0.12)
 HALVINGS, SHARE = 10, 0.1  # of the line search
 
 
