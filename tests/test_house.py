@@ -17,8 +17,9 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 GROUPS: dict[str, list[str]] = {"core": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
-# For optional tests; neither `make test` nor the environments install it.
+# For optional tests; neither `make test` nor the environments install them.
 BASELINES = GROUPS.pop("baselines")
+BROWSER = GROUPS.pop("browser")
 DEPENDENCIES = [line for lines in GROUPS.values() for line in lines]
 
 # Where conda-forge does not use PyPI's name. Only the CPU build: no notebook needs a GPU.
@@ -54,7 +55,7 @@ def pins() -> dict[str, Version]:
     return pinned
 
 
-@pytest.mark.parametrize("line", [*DEPENDENCIES, *BASELINES])
+@pytest.mark.parametrize("line", [*DEPENDENCIES, *BASELINES, *BROWSER])
 def test_each_dependency_parses_and_has_a_lower_bound(line: str) -> None:
     requirement = Requirement(line)
     assert [s.operator for s in requirement.specifier] == [">="], f"{line!r}: one lower bound, nothing else"
@@ -77,6 +78,12 @@ def test_environment_has_no_other_library_of_learning() -> None:
     assert not {"stable-baselines3", "torchrl"} & set(conda_packages())
 
 
+def test_environment_drives_no_browser() -> None:
+    """Its only use is `make test-browser`, which needs a Chromium that Binder has not."""
+    assert [Requirement(line).name for line in BROWSER] == ["playwright"]
+    assert "playwright" not in conda_packages()
+
+
 def test_environment_installs_this_package_from_the_clone() -> None:
     sections = [line["pip"] for line in environment()["dependencies"] if isinstance(line, dict)]
     assert sections == [["-e ."]]
@@ -89,7 +96,7 @@ def test_environment_has_a_python_that_the_package_accepts() -> None:
     assert match[1] in SpecifierSet(PROJECT["requires-python"])
 
 
-@pytest.mark.parametrize("line", [*DEPENDENCIES, *BASELINES])
+@pytest.mark.parametrize("line", [*DEPENDENCIES, *BASELINES, *BROWSER])
 def test_constraints_pin_each_dependency_to_a_version_that_it_accepts(line: str) -> None:
     requirement = Requirement(line)
     name = canonicalize_name(requirement.name)

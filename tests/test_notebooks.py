@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,87 @@ def test_verdicts_are_said_by_the_checker_alone(path: Path) -> None:
 def test_the_table_names_every_notebook() -> None:
     table = (NOTEBOOKS[0].parent / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| \[\d\d\]\((.*?)\)", table, re.MULTILINE) == [path.name for path in NOTEBOOKS]
+
+
+# --- what a reader needs who does not see, or learns alone ----------------------------------------------------------
+
+
+def markdown(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"]) if cell["cell_type"] == "markdown" else ""
+
+
+def all_cells(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return found
+
+
+def kinds(cell: dict[str, Any]) -> list[str]:
+    """The MIME types of what a cell shows."""
+    return [kind for output in cell.get("outputs", []) for kind in output.get("data", {})]
+
+
+def headings(path: Path) -> list[int]:
+    """The levels of the headings, in order; what stands between ``` is code."""
+    text = "\n".join(markdown(cell) for cell in all_cells(path))
+    return [len(marks) for marks in re.findall(r"^(#+) ", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_headings_are_in_order(path: Path) -> None:
+    """One at the top, and no level is skipped: with a screen reader one goes from heading to heading."""
+    levels = headings(path)
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert [pair for pair in pairwise(levels) if pair[1] > pair[0] + 1] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_each_picture_is_said_in_words_first(path: Path) -> None:
+    """Between one picture and the next stands a text with "*The picture:*", for those who do not see it."""
+    said = False
+    for number, cell in enumerate(all_cells(path)):
+        said |= "*The picture:*" in markdown(cell)
+        shown = kinds(cell).count("image/png")
+        assert shown <= said, f"cell {number}: {shown} pictures, of which no text before them says what is seen"
+        said &= not shown
+
+
+COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_the_table_counts_the_figures(path: Path) -> None:
+    """Its last column: the number of pictures, or none, and how many of them have a slider beside them."""
+    shown = [kind for cell in code_cells(path) for kind in kinds(cell)]
+    pictures, sliders = shown.count("image/png"), shown.count("application/vnd.jupyter.widget-view+json")
+    said = str(pictures) if pictures else "none"
+    if sliders:
+        said += f", {COUNTS[sliders]} with {'a slider' if sliders == 1 else 'sliders'}"
+    table = (path.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = [line for line in table.splitlines() if f"]({path.name})" in line]
+    assert row.split("|")[-2].strip() == said
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_it_ends_with_exercises_hints_and_solutions(path: Path) -> None:
+    """Three to six exercises, a code cell that checks it after each, then as many hints, then as many solutions."""
+    cells = all_cells(path)
+    at = [number for number, cell in enumerate(cells) if re.search(r"^## Exercises$", markdown(cell), re.M)]
+    assert len(at) == 1
+    last = cells[at[0] :]
+    asked = [number for number, cell in enumerate(last) if re.search(r"^(?:\*\*)?\d\.(?:\*\*)? ", markdown(cell), re.M)]
+    hidden = [number for number, cell in enumerate(last) if "<details>" in markdown(cell)]
+    exercises = [number for number in asked if number not in hidden]
+    assert 3 <= len(exercises) <= 6
+    unchecked = [number for number in exercises if last[number + 1]["cell_type"] != "code"]
+    assert unchecked == [], "an exercise has no cell that checks it"
+    text = "\n".join(markdown(cell) for cell in last)
+    blocks = re.findall(r"<details><summary>(Hints?|Solutions)</summary>(.*?)</details>", text, re.S)
+    assert len(blocks) == text.count("<details>") == text.count("</details>"), (
+        "a block is neither of hints nor of solutions"
+    )
+    for wanted in ("Hint", "Solution"):
+        inside = "\n".join(inside for summary, inside in blocks if summary.startswith(wanted))
+        numbers = re.findall(r"^(\d)\. ", inside, re.M)
+        assert numbers == [str(number) for number in range(1, len(exercises) + 1)], (
+            f"{wanted}s: not one for each exercise"
+        )

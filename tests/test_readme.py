@@ -43,5 +43,12 @@ def test_every_command_that_is_named_exists() -> None:
 
 def test_the_make_targets_exist() -> None:
     makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"make (\w+)", README)):
+    for target in set(re.findall(r"make ([a-z-]+)", README)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_without_make_the_same_tests_are_run() -> None:
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^test: .*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    written = [line for block in blocks("sh") for line in re.findall(r"^\.venv/bin/pytest.*", block, re.MULTILINE)]
+    assert written == [line.strip().replace("$(python) -m ", ".venv/bin/") for line in recipe.splitlines()]

@@ -47,7 +47,9 @@ def draw_clip(epsilon: float) -> Figure:
     """
     ratios, advantages = np.meshgrid(np.linspace(*RATIOS, 201), np.linspace(*ADVANTAGES, 201))
     flat = is_flat(ratios, advantages, epsilon)
-    figure, panels = plt.subplots(2, 2, figsize=(9.6, 7.2), sharex=True, layout="constrained")
+    figure, panels = plt.subplots(2, 2, figsize=(9.6, 7.2), sharex=True)
+    # By hand: a layout that is worked out draws everything twice, and a slider is to follow at once.
+    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.075, top=0.95, wspace=0.18, hspace=0.16)
     for axes, title, found, levels in (
         (panels[0, 0], "the clipped surrogate f", clipped(ratios, advantages, epsilon), HEIGHTS),
         (panels[0, 1], "its slope in the ratio", np.where(flat, np.nan, advantages), SLOPES),

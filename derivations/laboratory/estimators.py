@@ -22,7 +22,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from toy_envs.errors import BadInput
-from toy_envs.tabular_oracle import Array, Trajectory, scores
+from toy_envs.tabular_oracle import Array, Trajectory
 
 Weights = Callable[[Trajectory], Sequence[Any]]
 """ψ_t of each step of a trajectory."""
@@ -45,9 +45,17 @@ def score_estimate(weights: Weights, policy: Any) -> Estimator:
     Claims PG.3, PG.4. Source B, IV.IV.
     """
 
+    laws = np.asarray(policy)
+
     def estimate(trajectory: Trajectory) -> Array:
-        pairs = zip(weights(trajectory), scores(trajectory, policy), strict=True)
-        return np.asarray(sum(weight * score for weight, score in pairs))
+        found = np.zeros(laws.shape, dtype=laws.dtype)
+        taken = zip(trajectory.states[:-1], trajectory.actions, strict=True)
+        for time, (weight, (state, action)) in enumerate(zip(weights(trajectory), taken, strict=True)):
+            place = state if laws.ndim == 2 else (time, state)
+            score = -laws[place]  # zero in the rows of all other states, which most of them are
+            score[action] += 1
+            found[place] = found[place] + weight * score
+        return found
 
     return estimate
 
