@@ -314,7 +314,7 @@ WORLDS = 1000
 QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
 HARD = Effort(minimise=0, again=0, entries=130)  # for what is neither proved nor refuted quickly
 
-PATIENCE, LITTLE_PATIENCE = (1000, 3000), (300, 500)  # milliseconds: for one question, and for all
+PATIENCE, LITTLE_PATIENCE = (1000, 3000), (100, 150)  # milliseconds: for one question, and for all
 UNPROVED = 300  # more worlds for what is not proved, of which many were looked at before: nothing is claimed of it
 
 Prover = Callable[[Statement], Proof]
