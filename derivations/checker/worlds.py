@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import product
+from operator import itemgetter
 from typing import Any
 
 from derivations.checker import reals
@@ -269,18 +270,33 @@ def _apply(node: Apply, kind: Arithmetic) -> Evaluator:
     if node.order:
         return _derivative_of(replace(node, order=node.order - 1), kind)
 
+    if not all(isinstance(argument, Index) for argument in arguments):
+
+        def value(world: World, environment: Environment) -> Any:
+            return _lookup(symbol, tuple([_element(argument, environment) for argument in arguments]), world, kind)
+
+        return value
+    chosen = _chooser(arguments)
+
     def plain(world: World, environment: Environment) -> Any:
-        at = tuple([environment[i] for i in arguments])  # type: ignore[index]
+        at = chosen(environment)
         # This is done more often than anything else.
         if symbol in world._by_equation:
             return _lookup(symbol, at, world, kind)
         table = world.tables.get(symbol)
         return _entry(symbol, at, world, kind) if table is None or at not in table else of_entry(table[at])
 
-    def value(world: World, environment: Environment) -> Any:
-        return _lookup(symbol, tuple([_element(argument, environment) for argument in arguments]), world, kind)
+    return plain
 
-    return plain if all(isinstance(argument, Index) for argument in arguments) else value
+
+def _chooser(indices: Sequence[Any]) -> Callable[[Environment], tuple[Element, ...]]:
+    """What looks up the elements of several indices at once."""
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    if not indices:
+        return lambda environment: ()
+    (index,) = indices
+    return lambda environment: (environment[index],)
 
 
 def _lookup(symbol: Function, arguments: tuple[Element, ...], world: World, kind: Arithmetic) -> Any:
@@ -337,6 +353,9 @@ def _folded(parts: Sequence[Term], joined: Callable[[Any, Any], Any], empty: Rea
     if not parts:
         return _always(kind.constant(empty))
     first, *others = [_evaluator(part, kind) for part in parts]
+    if len(others) == 1:
+        (second,) = others
+        return lambda world, environment: joined(first(world, environment), second(world, environment))
 
     def value(world: World, environment: Environment) -> Any:
         result = first(world, environment)
@@ -379,10 +398,10 @@ def _kept(rule: Callable[..., Evaluator]) -> Callable[[Any, Arithmetic], Evaluat
 
     def remembering(node: Term, kind: Arithmetic) -> Evaluator:
         inner = rule(node, kind)
-        free = _by_name(tuple(free_indices(node)))
+        chosen = _chooser(_by_name(tuple(free_indices(node))))
 
         def value(world: World, environment: Environment) -> Any:
-            key = (inner, *[environment[i] for i in free])
+            key = inner, chosen(environment)
             found = world._kept.get(key)
             if found is None:
                 found = world._kept[key] = inner(world, environment)
