@@ -52,6 +52,18 @@ class Option:
         """The numerators and denominators together."""
         return sum(w for _, w in self._costs)
 
+    def padded(self, width: int) -> tuple[Jet, ...]:
+        """Its entries with zeros for the derivatives that they do not tell, up to so many numbers each."""
+        known = self._padded.get(width)
+        if known is None:
+            zeros = (reals.ZERO,) * (width - len(self.entries[0]))
+            known = self._padded[width] = tuple([jet + zeros for jet in self.entries])
+        return known
+
+    @cached_property
+    def _padded(self) -> dict[int, tuple[Jet, ...]]:
+        return {}
+
     @cached_property
     def _costs(self) -> list[tuple[int, int]]:
         values = [cost_of(value) for jet in self.entries for value in jet[:1]]
@@ -260,8 +272,7 @@ def build(
     tables: dict[Function, dict[tuple[Element, ...], Jet]] = {f: {} for f in question.functions}
     width = 2 + max(question.order, 1)
     for slot, option in chosen:
-        padding = (reals.ZERO,) * (width - len(option.entries[0]))
-        tables[slot.symbol].update(zip(slot.keys, [jet + padding for jet in option.entries], strict=True))
+        tables[slot.symbol].update(zip(slot.keys, option.padded(width), strict=True))
     statement = question.statement
     world = World(sizes, tables, lengths, lengths, statement.definitions, statement.recursions)
     if isinstance(statement.relation, FirstOrder):

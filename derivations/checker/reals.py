@@ -68,19 +68,29 @@ def _combination(rational: fmpq, logs: dict[int, fmpq]) -> Real:
 
 def add(x: Real, y: Real) -> Real:
     """x + y."""
-    if type(x) is fmpq and type(y) is fmpq:
-        return x + y
-    if type(x) is arb or type(y) is arb:
-        return ball(x) + ball(y)
-    rational = _rational_part(x) + _rational_part(y)
-    logs = dict(x.logs) if isinstance(x, LogSum) else {}
-    for prime, coefficient in (y.logs if isinstance(y, LogSum) else {}).items():
-        logs[prime] = logs.get(prime, ZERO) + coefficient
-    return _combination(rational, logs)
+    if type(x) is fmpq:
+        if type(y) is fmpq:
+            return x + y
+        if type(y) is LogSum:
+            return LogSum(x + y.rational, y.logs)
+    elif type(x) is LogSum:
+        if type(y) is fmpq:
+            return LogSum(x.rational + y, x.logs)
+        if type(y) is LogSum:
+            return _joined(x, y)
+    return ball(x) + ball(y)
 
 
-def _rational_part(x: Real) -> fmpq:
-    return x.rational if isinstance(x, LogSum) else x  # type: ignore[return-value]
+def _joined(x: LogSum, y: LogSum) -> Real:
+    logs = dict(x.logs)
+    for prime, coefficient in y.logs.items():
+        whole = logs.get(prime, ZERO) + coefficient
+        if is_zero(whole):
+            logs.pop(prime, None)
+        else:
+            logs[prime] = whole
+    rational = x.rational + y.rational
+    return LogSum(rational, logs) if logs else rational
 
 
 def multiply(x: Real, y: Real) -> Real:
