@@ -31,11 +31,25 @@ def test_the_checker_knows_nothing_outside_itself(path: Path) -> None:
 
 
 def test_exact_evaluation_sees_no_proof_engine_and_no_sympy() -> None:
-    allowed = {"terms", "reals", "errors", "printing"}
-    assert ours(PACKAGE / "checker" / "worlds.py") <= {"derivations.checker"} | {
-        f"derivations.checker.{name}" for name in allowed
+    allowed = {"derivations.checker"} | {
+        f"derivations.checker.{name}" for name in ("terms", "reals", "jets", "errors", "printing")
     }
-    assert not any(name.startswith(("sympy", "z3")) for name in imports(PACKAGE / "checker" / "worlds.py"))
+    for name in ("worlds", "jets"):
+        assert ours(PACKAGE / "checker" / f"{name}.py") <= allowed
+        assert not any(part.startswith(("sympy", "z3")) for part in imports(PACKAGE / "checker" / f"{name}.py"))
+
+
+def test_floats_only_lead_the_way() -> None:
+    """A float neither proves nor refutes: estimates are asked for by what proposes worlds, which are then judged exactly."""
+    users = {
+        (path.stem, function.name)
+        for path in MODULES
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and node.attr == "estimate" and path.parent.name == "checker"
+    }
+    assert users == {("tight", "values"), ("question", "slack")}
 
 
 @pytest.mark.parametrize("name", ["question", "candidates", "refute"])

@@ -16,6 +16,7 @@ from math import prod
 
 from derivations.checker import reals
 from derivations.checker.errors import BadInput
+from derivations.checker.jets import Jet, Undefined, Undetermined
 from derivations.checker.question import Question
 from derivations.checker.reals import Real
 from derivations.checker.statement import (
@@ -29,15 +30,7 @@ from derivations.checker.terms import (
     Index,
     Sort,
 )
-from derivations.checker.worlds import (
-    Element,
-    Jet,
-    Undefined,
-    Undetermined,
-    World,
-    evaluate,
-    in_domain,
-)
+from derivations.checker.worlds import Element, World, evaluate, in_domain
 
 Measure = tuple[int, int, int]
 Sizes = tuple[dict[Sort, int], dict[Sort, int]]
@@ -58,6 +51,18 @@ class Option:
     def weight(self) -> int:
         """The numerators and denominators together."""
         return sum(w for _, w in self._costs)
+
+    def padded(self, width: int) -> tuple[Jet, ...]:
+        """Its entries with zeros for the derivatives that they do not tell, up to so many numbers each."""
+        known = self._padded.get(width)
+        if known is None:
+            zeros = (reals.ZERO,) * (width - len(self.entries[0]))
+            known = self._padded[width] = tuple([jet + zeros for jet in self.entries])
+        return known
+
+    @cached_property
+    def _padded(self) -> dict[int, tuple[Jet, ...]]:
+        return {}
 
     @cached_property
     def _costs(self) -> list[tuple[int, int]]:
@@ -267,8 +272,7 @@ def build(
     tables: dict[Function, dict[tuple[Element, ...], Jet]] = {f: {} for f in question.functions}
     width = 2 + max(question.order, 1)
     for slot, option in chosen:
-        padding = (reals.ZERO,) * (width - len(option.entries[0]))
-        tables[slot.symbol].update(zip(slot.keys, [jet + padding for jet in option.entries], strict=True))
+        tables[slot.symbol].update(zip(slot.keys, option.padded(width), strict=True))
     statement = question.statement
     world = World(sizes, tables, lengths, lengths, statement.definitions, statement.recursions)
     if isinstance(statement.relation, FirstOrder):
@@ -309,7 +313,7 @@ def solve(
         here = _seen_at(key, symbol, world)
         try:
             # A hypothesis speaks of this θ: of a value, or of one slope, and of nothing beyond it.
-            value = evaluate(hypothesis.right, here, at, 0)[0]
+            value: Real = evaluate(hypothesis.right, here, at)
             if not isinstance(hypothesis.left, Derivative):
                 if not in_domain(symbol, value):
                     return False
@@ -358,20 +362,20 @@ def measure(sizes: dict[Sort, int], lengths: dict[Sort, int], chosen: Sequence[t
 
 def in_order(parts: Sequence[Slot]) -> Iterator[tuple[int, ...]]:
     """Choices of an option for each slot, by their joint cost; each once."""
-
-    def cost(ranks: tuple[int, ...]) -> tuple[int, int]:
-        options = [slot.options[rank] for slot, rank in zip(parts, ranks, strict=True)]
-        return sum(o.nonzero for o in options), sum(o.weight for o in options)
-
     if any(not slot.options for slot in parts):
         return
-    start = (0,) * len(parts)
-    heap = [(cost(start), start)]
+    # Slots of one kind share their options.
+    known = {id(options): [(o.nonzero, o.weight) for o in options] for options in [slot.options for slot in parts]}
+    costs = [known[id(slot.options)] for slot in parts]
+    start = sum(column[0][0] for column in costs), sum(column[0][1] for column in costs)
+    heap = [(start, (0,) * len(parts))]
     while heap:
-        _, ranks = heapq.heappop(heap)
+        (nonzero, weight), ranks = heapq.heappop(heap)
         yield ranks
         last = max((k for k, rank in enumerate(ranks) if rank), default=0)
         for k in range(last, len(parts)):
-            if ranks[k] + 1 < len(parts[k].options):
-                following = (*ranks[:k], ranks[k] + 1, *ranks[k + 1 :])
-                heapq.heappush(heap, (cost(following), following))
+            column, rank = costs[k], ranks[k]
+            if rank + 1 < len(column):
+                (less, lighter), (more, heavier) = column[rank], column[rank + 1]
+                cost = nonzero + more - less, weight + heavier - lighter
+                heapq.heappush(heap, (cost, (*ranks[:k], rank + 1, *ranks[k + 1 :])))

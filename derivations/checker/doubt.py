@@ -17,13 +17,14 @@ from flint import fmpq
 
 from derivations.checker import reals
 from derivations.checker.candidates import Option, Sizes, Slot, build, in_order, option_of
+from derivations.checker.jets import Undefined, Undetermined
 from derivations.checker.question import Question
 from derivations.checker.reals import Real
 from derivations.checker.refute import Counterexample, Effort, Found, draw_options, places_of
 from derivations.checker.statement import Statement
 from derivations.checker.terms import Domain
 from derivations.checker.tight import Balance, Edge, balances_of, edges_of, fitted
-from derivations.checker.worlds import Undefined, Undetermined, World, free_assignments, in_domain
+from derivations.checker.worlds import World, free_assignments, in_domain
 
 PLACES = 30
 IN_ORDER = 3  # at each place
@@ -68,8 +69,9 @@ def _look(
     # A bound keeps the worlds that are drawn now and then; an equation, never.
     left = BALANCED if balances else AT_THE_EDGE
     kept = [0, 0]  # of the worlds as drawn: how many there were, and in how many what is assumed holds
-    for number in range(IN_VAIN * worlds):
-        sizes, parts = places[int(draw.random() ** 4 * len(places))]
+    # Larger worlds take longer, and are drawn the more seldom for it.
+    shares = [1 / max(1, sum(len(slot.keys) for slot in parts)) ** 1.4 for _, parts in places]
+    for number, (sizes, parts) in enumerate(draw.choices(places, shares, k=IN_VAIN * worlds)):
         if question.admitted >= worlds or (number >= HOPELESS * worlds and SELDOM * question.admitted < worlds):
             break
         if any(not slot.options for slot in parts):

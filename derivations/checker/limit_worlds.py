@@ -14,11 +14,12 @@ from typing import Any
 from derivations.checker import reals
 from derivations.checker.candidates import build, in_order
 from derivations.checker.errors import Undecided
+from derivations.checker.jets import Undefined, Undetermined
 from derivations.checker.question import Question
 from derivations.checker.refute import Counterexample, Effort, places_of
 from derivations.checker.statement import Statement
 from derivations.checker.terms import Add, Apply, Exp, Index, Limit, Log, Multiply, Power, Sum, Term, functions
-from derivations.checker.worlds import Element, Undefined, Undetermined, World
+from derivations.checker.worlds import Element, World
 
 Expression = Any  # SymPy carries no types
 

@@ -312,10 +312,11 @@ def _swapped(node: Term, first: Function, second: Function) -> Term:
 
 WORLDS = 1000
 QUICK = Effort(sizes=6, ordered=20, random=10, late=10, minimise=0, again=0)
-HARD = Effort(minimise=0, again=0, entries=130)  # for what is neither proved nor refuted quickly
+HARD = Effort(minimise=0, again=0)  # for what is neither proved nor refuted quickly
+LARGE = Effort(sizes=8, ordered=30, random=20, late=0, minimise=0, again=0, fewest=HARD.entries + 1, entries=130)
 
-PATIENCE, LITTLE_PATIENCE = (1000, 3000), (300, 500)  # milliseconds: for one question, and for all
-UNPROVED = 300  # more worlds for what is not proved, of which many were looked at before: nothing is claimed of it
+PATIENCE, LITTLE_PATIENCE = (1000, 3000), (80, 120)  # milliseconds: for one question, and for all
+UNPROVED = 150  # more worlds for what is not proved, of which many were looked at before: nothing is claimed of it
 
 Prover = Callable[[Statement], Proof]
 Proposal = Callable[[Statement], Counterexample | None]
@@ -349,7 +350,7 @@ def attack(
     with patience(*(PATIENCE if found is None else LITTLE_PATIENCE)):
         proof, reason = _proof(given, provers)
     if found is None and proof is None:
-        found = limit_fails(given) or refute(shown, HARD) or descend(shown)
+        found = limit_fails(given) or refute(shown, HARD) or refute(shown, LARGE) or descend(shown)
     if found is None:
         doubted = doubt(shown, worlds if proof is not None else min(worlds, UNPROVED))
         found, looked = doubted.found, doubted.worlds

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 
 from derivations.checker import reals
+from derivations.checker.jets import Undefined, Undetermined
 from derivations.checker.reals import Real
 from derivations.checker.statement import (
     Assumption,
@@ -31,13 +32,7 @@ from derivations.checker.terms import (
     subterms,
     with_fresh_binders,
 )
-from derivations.checker.worlds import (
-    Undefined,
-    Undetermined,
-    World,
-    free_assignments,
-    holds,
-)
+from derivations.checker.worlds import Element, World, free_assignments, holds
 
 
 class Question:
@@ -52,6 +47,11 @@ class Question:
     def pairs(self) -> tuple[tuple[Term, Term], ...]:
         """What is compared with what."""
         return pairs_of(self.statement)
+
+    @cached_property
+    def shown(self) -> tuple[Index, ...]:
+        """The free indices of what is compared."""
+        return tuple({index for pair in self.pairs for side in pair for index in free_indices(side)})
 
     @cached_property
     def last(self) -> frozenset[Function]:
@@ -128,12 +128,17 @@ class Question:
         try:
             if not all(_assumption_holds(a, world) for a in self.closed):
                 return None
+            compared: set[tuple[Element, ...]] = set()
             for at in free_assignments(self.statement.free, world):
                 here = world.at(at)
                 if not all(_assumption_holds(a, here) for a in self.open):
                     continue
-                if self._fails(here):
-                    return here
+                # An index of what is assumed alone changes nothing of what is compared.
+                shown = tuple([at[index] for index in self.shown])
+                if shown not in compared:
+                    if self._fails(here):
+                        return here
+                    compared.add(shown)
                 admitted = True
         except Undetermined:
             return None
@@ -151,7 +156,7 @@ class Question:
             for at in free_assignments(self.statement.free, world):
                 here = world.at(at)
                 if all(_assumption_holds(a, here) for a in self.open):
-                    small, large = (float(reals.ball(here.value(side)).mid()) for side in (left, right))
+                    small, large = here.estimate(left), here.estimate(right)
                     # Where both sides are zero it is not near to failing: nothing happens there.
                     share = (large - small) / (abs(large) + abs(small)) if large or small else 1.0
                     least = share if least is None else min(share, least)

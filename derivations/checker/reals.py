@@ -7,11 +7,12 @@ equal, and shows them different only when the balls are disjoint.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
 import flint
-from flint import arb, fmpq
+from flint import arb, fmpq, fmpz
 
 PRECISION_BITS = 192
 flint.ctx.prec = PRECISION_BITS
@@ -30,8 +31,13 @@ class LogSum:
         """The number as a ball."""
         value = arb(self.rational)
         for prime, coefficient in self.logs.items():
-            value += arb(coefficient) * arb(prime).log()
+            value += arb(coefficient) * _log_of_prime(prime)
         return value
+
+
+@lru_cache(maxsize=1_000)
+def _log_of_prime(prime: int) -> arb:
+    return arb(prime).log()
 
 
 Real = fmpq | LogSum | arb
@@ -62,19 +68,29 @@ def _combination(rational: fmpq, logs: dict[int, fmpq]) -> Real:
 
 def add(x: Real, y: Real) -> Real:
     """x + y."""
-    if type(x) is fmpq and type(y) is fmpq:
-        return x + y
-    if type(x) is arb or type(y) is arb:
-        return ball(x) + ball(y)
-    rational = _rational_part(x) + _rational_part(y)
-    logs = dict(x.logs) if isinstance(x, LogSum) else {}
-    for prime, coefficient in (y.logs if isinstance(y, LogSum) else {}).items():
-        logs[prime] = logs.get(prime, ZERO) + coefficient
-    return _combination(rational, logs)
+    if type(x) is fmpq:
+        if type(y) is fmpq:
+            return x + y
+        if type(y) is LogSum:
+            return LogSum(x + y.rational, y.logs)
+    elif type(x) is LogSum:
+        if type(y) is fmpq:
+            return LogSum(x.rational + y, x.logs)
+        if type(y) is LogSum:
+            return _joined(x, y)
+    return ball(x) + ball(y)
 
 
-def _rational_part(x: Real) -> fmpq:
-    return x.rational if isinstance(x, LogSum) else x  # type: ignore[return-value]
+def _joined(x: LogSum, y: LogSum) -> Real:
+    logs = dict(x.logs)
+    for prime, coefficient in y.logs.items():
+        whole = logs.get(prime, ZERO) + coefficient
+        if is_zero(whole):
+            logs.pop(prime, None)
+        else:
+            logs[prime] = whole
+    rational = x.rational + y.rational
+    return LogSum(rational, logs) if logs else rational
 
 
 def multiply(x: Real, y: Real) -> Real:
@@ -110,21 +126,27 @@ def invert(x: Real) -> Real | None:
 
 
 QUICKLY_FACTORED = 64  # bits of an integer whose prime factors are found in a millisecond
+QUICKLY_TESTED = 512  # bits of one that is known to be prime or not in a second
 SMALL_PRIMES = tuple(n for n in range(2, 1000) if all(n % k for k in range(2, int(n**0.5) + 1)))
 
 
 @lru_cache(maxsize=20_000)
 def _prime_factors(value: int) -> tuple[tuple[int, int], ...] | None:
     """The prime factors with their powers; None for an integer whose factors it takes too long to find."""
+    if value.bit_length() <= QUICKLY_FACTORED:
+        return _as_integers(flint.fmpz(value).factor())
     found: dict[int, int] = {}
-    if value.bit_length() > QUICKLY_FACTORED:
-        for prime in SMALL_PRIMES:
-            while value % prime == 0:
-                found[prime], value = found.get(prime, 0) + 1, value // prime
-    rest = flint.fmpz(value)
-    if value.bit_length() > QUICKLY_FACTORED and not rest.is_prime():
-        return None
-    return (*found.items(), *((int(prime), int(power)) for prime, power in rest.factor()))
+    for prime in SMALL_PRIMES:
+        while value % prime == 0:
+            found[prime], value = found.get(prime, 0) + 1, value // prime
+    if value.bit_length() <= QUICKLY_FACTORED:
+        return (*found.items(), *_as_integers(flint.fmpz(value).factor()))
+    prime_itself = value.bit_length() <= QUICKLY_TESTED and flint.fmpz(value).is_prime()
+    return (*found.items(), (value, 1)) if prime_itself else None
+
+
+def _as_integers(factors: Sequence[tuple[fmpz, int]]) -> tuple[tuple[int, int], ...]:
+    return tuple([(int(prime), int(power)) for prime, power in factors])
 
 
 def log(x: Real) -> Real | None:

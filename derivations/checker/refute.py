@@ -50,7 +50,7 @@ class Effort:
     """How many worlds are looked at: choices of sizes, at each of them in order and at random, then at random again.
 
     Once one is found, `minimise` cheaper ones of its sizes are tried, and `again` at each of the sizes one below. No set
-    has more elements than `largest`, and no world more than so many `entries` in its tables.
+    has more elements than `largest`, and no world more than so many `entries` in its tables, nor less than `fewest`.
     """
 
     sizes: int = 40
@@ -61,6 +61,7 @@ class Effort:
     again: int = 30
     largest: int = 6
     entries: int = 60
+    fewest: int = 0
 
 
 THOROUGH = Effort()
@@ -189,7 +190,8 @@ def _search(question: Question, effort: Effort, seed: int) -> Found | None:
 
 def places_of(question: Question, effort: Effort) -> Iterator[Place]:
     """The choices of sizes, by their total, whose worlds are not too large, each with what is left to choose."""
-    fitting = (s for s in sizes_in_order(question, effort.largest) if table_size(question, *s) <= effort.entries)
+    every = sizes_in_order(question, effort.largest)
+    fitting = (sizes for sizes in every if effort.fewest <= table_size(question, *sizes) <= effort.entries)
     for sizes in islice(fitting, effort.sizes):
         yield sizes, slots(question, *sizes)
 

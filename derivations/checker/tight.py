@@ -19,11 +19,12 @@ from itertools import islice
 from derivations.checker import reals
 from derivations.checker.candidates import solve
 from derivations.checker.errors import BadInput
+from derivations.checker.jets import Jet, Undefined, Undetermined
 from derivations.checker.question import Question, histories_of
 from derivations.checker.reals import Real
 from derivations.checker.statement import Hypothesis
 from derivations.checker.terms import Function, Index, Sort, Term, free_indices, functions
-from derivations.checker.worlds import Element, Jet, Undefined, Undetermined, World, free_assignments, in_domain
+from derivations.checker.worlds import Element, World, free_assignments, in_domain
 
 ROUNDS = 2  # what is scaled for one inequality may break another
 LEAST, MOST = 1e-6, 1e6  # factors
@@ -67,11 +68,11 @@ class Side:
     def values(self, world: World) -> list[float]:
         """Its values at every choice of the indices, after histories of every length."""
         if self.is_one_number:
-            return [_float(world.value(self.term))]
+            return [world.estimate(self.term)]
         worlds = [world]
         for sort in self.histories:
             worlds = [w.at_length(sort, k) for w in worlds for k in range(w.lengths[sort] + 1)]
-        return [_float(w.value(self.term, at)) for w in worlds for at in self._choices(w)]
+        return [w.estimate(self.term, at) for w in worlds for at in self._choices(w)]
 
     @cached_property
     def is_one_number(self) -> bool:
@@ -276,10 +277,6 @@ def _solution(rows: list[list[Fraction]], right: list[Fraction]) -> list[Fractio
     for place, column in enumerate(pivots):
         found[column] = whole[place][-1]
     return found
-
-
-def _float(value: Real) -> float:
-    return float(reals.ball(value).mid())
 
 
 def _edge(room: Callable[[float], float | None]) -> tuple[float, float] | None:

@@ -8,15 +8,16 @@ numbers, and nothing of proofs: a wrong rule of the normal form cannot fool it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import product
-from math import comb
+from operator import itemgetter
 from typing import Any
 
 from derivations.checker import reals
 from derivations.checker.errors import BadInput
+from derivations.checker.jets import FLOATS, VALUES, Arithmetic, Jet, Undefined, Undetermined
 from derivations.checker.reals import Real
 from derivations.checker.terms import (
     Add,
@@ -50,25 +51,8 @@ from derivations.checker.terms import (
 )
 
 Element = int | tuple[int, ...]
-Jet = tuple[Real, ...]
 Table = Mapping[tuple[Element, ...], Jet]
 Environment = Mapping[Index, Element]
-
-
-class Undefined(Exception):
-    """A term has no value in a world: a division by zero, the logarithm of zero, the slope at a kink."""
-
-    def __init__(self, what: Term, why: str) -> None:
-        super().__init__(what, why)
-        self.what = what
-        self.why = why
-
-    def __str__(self) -> str:
-        return f"{self.what!r} is not defined: {self.why}"
-
-
-class Undetermined(Exception):
-    """A comparison inside a term cannot be settled, because balls overlap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +66,13 @@ class World:
     definitions: tuple[Definition, ...] = ()
     recursions: tuple[Recursion, ...] = ()
     indices: Environment = field(default_factory=dict)
-    _kept: dict[object, Jet] = field(default_factory=dict, repr=False)
+    _kept: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def _by_equation(self) -> frozenset[Function]:
-        """The functions that are given by equations: their tables are not asked first."""
-        return frozenset([*[d.function for d in self.definitions], *[r.function for r in self.recursions]])
+    def _by_equation(self) -> dict[Function, Definition | Recursion]:
+        """The equations of the functions that are given by one: their tables are not asked first."""
+        rules: tuple[Definition | Recursion, ...] = (*self.definitions, *self.recursions)
+        return {rule.function: rule for rule in rules}
 
     def elements(self, sort: Sort, level: int | None = None) -> Iterable[Element]:
         """The elements of a sort; for histories, those of `level` steps (the world's length if none is given)."""
@@ -113,7 +98,13 @@ class World:
 
     def value(self, term: Term, at: Environment | None = None) -> Real:
         """The exact value of any term; `at` gives its free indices, the world's own fill in."""
-        return evaluate(term, self, {**self.indices, **(at or {})})[0]
+        found: Real = evaluate(term, self, {**self.indices, **(at or {})})
+        return found
+
+    def estimate(self, term: Term, at: Environment | None = None) -> float:
+        """About the value of a term, fast: where to look, never what is found."""
+        found: float = evaluate(term, self, {**self.indices, **(at or {})}, FLOATS)
+        return found
 
     def __call__(self, term: Term, **at: Element) -> Fraction | str:
         """The value of a term as a Fraction, or as text where it is irrational; free indices by name, as in y=0."""
@@ -190,7 +181,8 @@ def _flat(table: object) -> dict[tuple[Element, ...], object]:
 
 def _exact(value: object) -> Real:
     if isinstance(value, Term):
-        return evaluate(value, World({}, {}), {})[0]
+        closed: Real = evaluate(value, World({}, {}), {})
+        return closed
     if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
         raise BadInput(f"world: a value is {value!r}; expected an integer, a Fraction or a closed term")
     return reals.real(value)
@@ -238,64 +230,26 @@ def in_domain(symbol: Function, value: Real) -> bool:
 # --- evaluation -----------------------------------------------------------------------------------------------------
 
 
-Evaluator = Callable[["World", Environment], Jet]
+Evaluator = Callable[["World", Environment], Any]
 
 
-def evaluate(term: Term, world: World, environment: Environment, order: int = 0) -> Jet:
-    """The value of a term and its derivatives in θ up to `order`; raises Undefined where there is none."""
-    return _evaluator(term, order)(world, environment)
+def evaluate(term: Term, world: World, environment: Environment, kind: Arithmetic = VALUES) -> Any:
+    """The value of a term as a number of that kind; raises Undefined where there is none."""
+    return _evaluator(term, kind)(world, environment)
 
 
 @lru_cache(maxsize=100_000)
-def _evaluator(term: Term, order: int) -> Evaluator:
+def _evaluator(term: Term, kind: Arithmetic) -> Evaluator:
     """A term made ready: it is looked at once, its value is asked for in thousands of worlds."""
-    return _RULES[type(term)](term, order)
+    return _RULES[type(term)](term, kind)
 
 
-def _constant(value: Real, order: int) -> Jet:
-    return (value,) + (reals.ZERO,) * order
+def _always(value: Any) -> Evaluator:
+    return lambda world, environment: value
 
 
-def _always(jet: Jet) -> Evaluator:
-    return lambda world, environment: jet
-
-
-def _plus(x: Jet, y: Jet) -> Jet:
-    if len(x) == 1:
-        return (reals.add(x[0], y[0]),)
-    return tuple([reals.add(a, b) for a, b in zip(x, y, strict=True)])
-
-
-def _times(x: Jet, y: Jet) -> Jet:
-    if len(x) == 1:
-        return (reals.multiply(x[0], y[0]),)
-    result = []
-    for n in range(len(x)):
-        value = reals.multiply(x[0], y[n])
-        for k in range(1, n + 1):
-            part = reals.multiply(x[k], y[n - k])
-            value = reals.add(value, part if k == n else reals.multiply(part, reals.real(comb(n, k))))
-        result.append(value)
-    return tuple(result)
-
-
-def _inverse(x: Jet, node: Term) -> Jet:
-    first = reals.invert(x[0])
-    if first is None:
-        if reals.sign(x[0]) is None:
-            raise Undetermined
-        raise Undefined(node, "a division by zero")
-    result = [first]
-    for n in range(1, len(x)):
-        value: Real = reals.ZERO
-        for k in range(1, n + 1):
-            value = reals.add(value, reals.multiply(reals.multiply(x[k], result[n - k]), reals.real(comb(n, k))))
-        result.append(reals.negate(reals.multiply(value, first)))
-    return tuple(result)
-
-
-def _number(node: Number, order: int) -> Evaluator:
-    return _always(_constant(reals.real(node.value), order))
+def _number(node: Number, kind: Arithmetic) -> Evaluator:
+    return _always(kind.constant(reals.real(node.value)))
 
 
 def _element(argument: Argument, environment: Environment) -> Element:
@@ -311,55 +265,73 @@ def _position(element: Element) -> int:
     return element
 
 
-def _apply(node: Apply, order: int) -> Evaluator:
-    symbol, arguments, first = node.function, node.arguments, node.order
+def _apply(node: Apply, kind: Arithmetic) -> Evaluator:
+    symbol, arguments, of_entry = node.function, node.arguments, kind.of_entry
+    if node.order:
+        return _derivative_of(replace(node, order=node.order - 1), kind)
 
-    def plain(world: World, environment: Environment) -> Jet:
-        return _lookup(symbol, tuple([environment[i] for i in arguments]), world, order)  # type: ignore[index]
+    if not all(isinstance(argument, Index) for argument in arguments):
 
-    def value(world: World, environment: Environment) -> Jet:
-        at = tuple([_element(argument, environment) for argument in arguments])
-        return _lookup(symbol, at, world, order + first)[first:]
+        def value(world: World, environment: Environment) -> Any:
+            return _lookup(symbol, tuple([_element(argument, environment) for argument in arguments]), world, kind)
 
-    return value if first or not all(isinstance(argument, Index) for argument in arguments) else plain
+        return value
+    chosen = _chooser(arguments)
+
+    def plain(world: World, environment: Environment) -> Any:
+        at = chosen(environment)
+        # This is done more often than anything else.
+        if symbol in world._by_equation:
+            return _lookup(symbol, at, world, kind)
+        table = world.tables.get(symbol)
+        return _entry(symbol, at, world, kind) if table is None or at not in table else of_entry(table[at])
+
+    return plain
 
 
-def _lookup(symbol: Function, arguments: tuple[Element, ...], world: World, order: int) -> Jet:
+def _chooser(indices: Sequence[Any]) -> Callable[[Environment], tuple[Element, ...]]:
+    """What looks up the elements of several indices at once."""
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    if not indices:
+        return lambda environment: ()
+    (index,) = indices
+    return lambda environment: (environment[index],)
+
+
+def _lookup(symbol: Function, arguments: tuple[Element, ...], world: World, kind: Arithmetic) -> Any:
     if symbol not in world._by_equation:
-        return _entry(symbol, arguments, world, order)
-    key = (symbol, arguments, order)
-    jet = world._kept.get(key)
-    if jet is None:
+        return _entry(symbol, arguments, world, kind)
+    key = (symbol, arguments, kind)
+    found = world._kept.get(key)
+    if found is None:
         rule = _equation(symbol, arguments, world)
-        jet = _entry(symbol, arguments, world, order) if rule is None else evaluate(rule[0], world, rule[1], order)
-        world._kept[key] = jet
-    return jet
+        found = _entry(symbol, arguments, world, kind) if rule is None else evaluate(*rule, kind)
+        world._kept[key] = found
+    return found
 
 
-def _entry(symbol: Function, arguments: tuple[Element, ...], world: World, order: int) -> Jet:
-    table = world.tables.get(symbol)
-    jet = None if table is None else table.get(arguments)
-    if jet is None:
-        raise BadInput(f"world: {symbol.name} has no value at {arguments}; give its table")
-    if len(jet) <= order:
-        # A derivative of an order that this world does not tell.
-        raise Undetermined
-    return jet[: order + 1]
+def _entry(symbol: Function, arguments: tuple[Element, ...], world: World, kind: Arithmetic) -> Any:
+    try:
+        jet = world.tables[symbol][arguments]
+    except KeyError:
+        raise BadInput(f"world: {symbol.name} has no value at {arguments}; give its table") from None
+    return kind.of_entry(jet)
 
 
-def _equation(symbol: Function, arguments: tuple[Element, ...], world: World) -> tuple[Term, Environment] | None:
-    for rule in world.recursions:
-        if rule.function == symbol:
-            (history,) = arguments
-            assert isinstance(history, tuple)
-            if len(history) == len(rule.start_indices):
-                return rule.start, dict(zip(rule.start_indices, history, strict=True))
-            cut = len(history) - len(rule.step_indices)
-            return rule.step, {rule.history: history[:cut], **dict(zip(rule.step_indices, history[cut:], strict=True))}
-    for definition in world.definitions:
-        if definition.function == symbol and not _is_last(symbol, arguments, world):
-            return definition.value, dict(zip(definition.indices, arguments, strict=True))
-    return None
+def _equation(symbol: Function, arguments: tuple[Element, ...], world: World) -> tuple[Term, World, Environment] | None:
+    rule = world._by_equation[symbol]
+    if isinstance(rule, Definition):
+        if _is_last(symbol, arguments, world):
+            return None
+        return rule.value, world, dict(zip(rule.indices, arguments, strict=True))
+    (history,) = arguments
+    assert isinstance(history, tuple)
+    if len(history) == len(rule.start_indices):
+        return rule.start, world, dict(zip(rule.start_indices, history, strict=True))
+    cut = len(history) - len(rule.step_indices)
+    last = dict(zip(rule.step_indices, history[cut:], strict=True))
+    return rule.step, world, {rule.history: history[:cut], **last}
 
 
 def _is_last(symbol: Function, arguments: tuple[Element, ...], world: World) -> bool:
@@ -369,107 +341,67 @@ def _is_last(symbol: Function, arguments: tuple[Element, ...], world: World) -> 
     return False
 
 
-def _add(node: Add, order: int) -> Evaluator:
-    if not node.terms:
-        return _always(_constant(reals.ZERO, order))
-    first, *others = [_evaluator(part, order) for part in node.terms]
+def _add(node: Add, kind: Arithmetic) -> Evaluator:
+    return _folded(node.terms, kind.plus, reals.ZERO, kind)
 
-    def value(world: World, environment: Environment) -> Jet:
+
+def _multiply(node: Multiply, kind: Arithmetic) -> Evaluator:
+    return _folded(node.factors, kind.times, reals.ONE, kind)
+
+
+def _folded(parts: Sequence[Term], joined: Callable[[Any, Any], Any], empty: Real, kind: Arithmetic) -> Evaluator:
+    if not parts:
+        return _always(kind.constant(empty))
+    first, *others = [_evaluator(part, kind) for part in parts]
+    if len(others) == 1:
+        (second,) = others
+        return lambda world, environment: joined(first(world, environment), second(world, environment))
+
+    def value(world: World, environment: Environment) -> Any:
         result = first(world, environment)
         for other in others:
-            result = _plus(result, other(world, environment))
+            result = joined(result, other(world, environment))
         return result
 
     return value
 
 
-def _multiply(node: Multiply, order: int) -> Evaluator:
-    if not node.factors:
-        return _always(_constant(reals.ONE, order))
-    first, *others = [_evaluator(factor, order) for factor in node.factors]
+def _power(node: Power, kind: Arithmetic) -> Evaluator:
+    inner, exponent, one, times = _evaluator(node.base, kind), node.exponent, kind.constant(reals.ONE), kind.times
 
-    def value(world: World, environment: Environment) -> Jet:
-        result = first(world, environment)
-        for other in others:
-            result = _times(result, other(world, environment))
-        return result
-
-    return value
-
-
-def _power(node: Power, order: int) -> Evaluator:
-    inner, exponent = _evaluator(node.base, order), node.exponent
-
-    def value(world: World, environment: Environment) -> Jet:
+    def value(world: World, environment: Environment) -> Any:
         base = inner(world, environment)
         if exponent < 0:
-            base = _inverse(base, node)
+            base = kind.inverse(base, node)
         if not exponent:
-            return _constant(reals.ONE, order)
+            return one
         result = base
         for _ in range(abs(exponent) - 1):
-            result = _times(result, base)
+            result = times(result, base)
         return result
 
     return value
 
 
-def _log(node: Log, order: int) -> Evaluator:
-    argument = _evaluator(node.argument, order)
-
-    def value(world: World, environment: Environment) -> Jet:
-        return _log_of(argument(world, environment), node, order)
-
-    return value
+def _log(node: Log, kind: Arithmetic) -> Evaluator:
+    argument = _evaluator(node.argument, kind)
+    return lambda world, environment: kind.log(argument(world, environment), node)
 
 
-def _log_of(inner: Jet, node: Log, order: int) -> Jet:
-    first = reals.log(inner[0])
-    if first is None:
-        if reals.sign(inner[0]) is None:
-            raise Undetermined
-        raise Undefined(node, f"the logarithm of {reals.show(inner[0])}")
-    result = [first]
-    for n in range(1, order + 1):
-        value = inner[n]
-        for k in range(1, n):
-            part = reals.multiply(reals.multiply(inner[k], result[n - k]), reals.real(comb(n - 1, k)))
-            value = reals.subtract(value, part)
-        scale = reals.invert(inner[0])
-        assert scale is not None
-        result.append(reals.multiply(value, scale))
-    return tuple(result)
+def _exp(node: Exp, kind: Arithmetic) -> Evaluator:
+    argument, exp = _evaluator(node.argument, kind), kind.exp
+    return lambda world, environment: exp(argument(world, environment))
 
 
-def _exp(node: Exp, order: int) -> Evaluator:
-    argument = _evaluator(node.argument, order)
-
-    def value(world: World, environment: Environment) -> Jet:
-        return _exp_of(argument(world, environment), order)
-
-    return value
-
-
-def _exp_of(inner: Jet, order: int) -> Jet:
-    result = [reals.exp(inner[0])]
-    for n in range(1, order + 1):
-        value: Real = reals.ZERO
-        for k in range(n):
-            part = reals.multiply(reals.multiply(inner[k + 1], result[n - 1 - k]), reals.real(comb(n - 1, k)))
-            value = reals.add(value, part)
-        result.append(value)
-    return tuple(result)
-
-
-def _kept(rule: Callable[..., Evaluator]) -> Callable[[Any, int], Evaluator]:
+def _kept(rule: Callable[..., Evaluator]) -> Callable[[Any, Arithmetic], Evaluator]:
     """A rule whose terms are evaluated once in a world at each choice of their free indices."""
 
-    def remembering(node: Term, order: int) -> Evaluator:
-        inner = rule(node, order)
-        free = _by_name(tuple(free_indices(node)))
+    def remembering(node: Term, kind: Arithmetic) -> Evaluator:
+        inner = rule(node, kind)
+        chosen = _chooser(_by_name(tuple(free_indices(node))))
 
-        def value(world: World, environment: Environment) -> Jet:
-            key = (inner, *[environment[i] for i in free])
+        def value(world: World, environment: Environment) -> Any:
+            key = inner, chosen(environment)
             found = world._kept.get(key)
             if found is None:
                 found = world._kept[key] = inner(world, environment)
@@ -480,67 +412,52 @@ def _kept(rule: Callable[..., Evaluator]) -> Callable[[Any, int], Evaluator]:
     return remembering
 
 
-def _sum(node: Sum, order: int) -> Evaluator:
-    index, body = node.index, _evaluator(node.body, order)
+def _sum(node: Sum, kind: Arithmetic) -> Evaluator:
+    index, body = node.index, _evaluator(node.body, kind)
+    zero, plus = kind.constant(reals.ZERO), kind.plus
 
-    def value(world: World, environment: Environment) -> Jet:
+    def value(world: World, environment: Environment) -> Any:
         inside = dict(environment)
-        result = _constant(reals.ZERO, order)
+        result = zero
         for element in world.elements(index.sort):
             inside[index] = element
-            result = _plus(result, body(world, inside))
+            result = plus(result, body(world, inside))
         return result
 
     return value
 
 
-def _expectation(node: Expectation, order: int) -> Evaluator:
-    indices, law, body = node.indices, _evaluator(node.law, order), _evaluator(node.body, order)
+def _expectation(node: Expectation, kind: Arithmetic) -> Evaluator:
+    indices, law, body = node.indices, _evaluator(node.law, kind), _evaluator(node.body, kind)
+    zero, plus, times, is_zero = kind.constant(reals.ZERO), kind.plus, kind.times, kind.is_zero
 
-    def value(world: World, environment: Environment) -> Jet:
+    def value(world: World, environment: Environment) -> Any:
         inside = dict(environment)
-        result = _constant(reals.ZERO, order)
+        result = zero
         for elements in product(*[world.elements(index.sort) for index in indices]):
             inside.update(zip(indices, elements, strict=True))
             weight = law(world, inside)
-            if not all([reals.is_zero(part) for part in weight]):
-                result = _plus(result, _times(weight, body(world, inside)))
+            if not is_zero(weight):
+                result = plus(result, times(weight, body(world, inside)))
         return result
 
     return value
 
 
-def _extremum(node: Minimum | Maximum, order: int) -> Evaluator:
+def _extremum(node: Minimum | Maximum, kind: Arithmetic) -> Evaluator:
     wanted = -1 if isinstance(node, Minimum) else 1
-    parts = [_evaluator(part, order) for part in node.terms]
+    parts = [_evaluator(part, kind) for part in node.terms]
 
-    def value(world: World, environment: Environment) -> Jet:
+    def value(world: World, environment: Environment) -> Any:
         best, *others = [part(world, environment) for part in parts]
-        for jet in others:
-            best = _better(best, jet, wanted, node)
+        for other in others:
+            order = kind.compare(other, best)
+            if order == 0:
+                kind.meet(node, best, other, "the slope at a kink")
+            best = kind.either(best, other) if order is None else other if order == wanted else best
         return best
 
     return value
-
-
-def _better(best: Jet, jet: Jet, wanted: int, node: Term) -> Jet:
-    comparison = reals.compare(jet[0], best[0])
-    if comparison is None:
-        if len(jet) > 1:
-            raise Undetermined
-        # Overlapping balls: the union of both is an enclosure of either.
-        return (reals.ball(best[0]).union(reals.ball(jet[0])),)
-    if comparison == 0:
-        _require_same_slopes(node, best, jet, "the slope at a kink")
-    return jet if comparison == wanted else best
-
-
-def _require_same_slopes(node: Term, left: Jet, right: Jet, why: str) -> None:
-    orders = [reals.compare(x, y) for x, y in zip(left[1:], right[1:], strict=True)]
-    if any(order not in (0, None) for order in orders):
-        raise Undefined(node, why)
-    if None in orders:
-        raise Undetermined
 
 
 def holds(left: Real, relation: str, right: Real) -> bool | None:
@@ -554,74 +471,78 @@ def holds(left: Real, relation: str, right: Real) -> bool | None:
 _SIGNS = {"=": (0,), "≠": (-1, 1), "<": (-1,), "≤": (-1, 0), ">": (1,), "≥": (0, 1)}
 
 
-def _condition(node: Indicator, order: int) -> Callable[[World, Environment], bool]:
-    first, second = _evaluator(node.left, order), _evaluator(node.right, order)
+def _condition(node: Indicator, kind: Arithmetic) -> Callable[[World, Environment], bool]:
+    first, second = _evaluator(node.left, kind), _evaluator(node.right, kind)
+    wanted = _SIGNS[node.relation]
 
     def value(world: World, environment: Environment) -> bool:
         left, right = first(world, environment), second(world, environment)
-        answer = holds(left[0], node.relation, right[0])
-        if answer is None:
+        order = kind.compare(left, right)
+        if order is None:
             raise Undetermined
-        if left[0] is right[0] or reals.compare(left[0], right[0]) == 0:
-            _require_same_slopes(node, left, right, "the slope at a jump")
-        return answer
+        if order == 0:
+            kind.meet(node, left, right, "the slope at a jump")
+        return order in wanted
 
     return value
 
 
-def _indicator(node: Indicator, order: int) -> Evaluator:
-    condition, one, zero = _condition(node, order), _constant(reals.ONE, order), _constant(reals.ZERO, order)
+def _indicator(node: Indicator, kind: Arithmetic) -> Evaluator:
+    condition, one, zero = _condition(node, kind), kind.constant(reals.ONE), kind.constant(reals.ZERO)
     return lambda world, environment: one if condition(world, environment) else zero
 
 
-def _cases(node: Cases, order: int) -> Evaluator:
-    condition = _condition(node.condition, order)
-    then, otherwise = _evaluator(node.then, order), _evaluator(node.otherwise, order)
+def _cases(node: Cases, kind: Arithmetic) -> Evaluator:
+    condition = _condition(node.condition, kind)
+    then, otherwise = _evaluator(node.then, kind), _evaluator(node.otherwise, kind)
     return lambda world, environment: (then if condition(world, environment) else otherwise)(world, environment)
 
 
-def _delta(node: Delta, order: int) -> Evaluator:
-    one, zero = _constant(reals.ONE, order), _constant(reals.ZERO, order)
+def _delta(node: Delta, kind: Arithmetic) -> Evaluator:
+    one, zero = kind.constant(reals.ONE), kind.constant(reals.ZERO)
     return lambda world, environment: one if environment[node.left] == environment[node.right] else zero
 
 
-def _size(node: Size, order: int) -> Evaluator:
-    return lambda world, environment: _constant(reals.real(sum(1 for _ in world.elements(node.sort))), order)
+def _size(node: Size, kind: Arithmetic) -> Evaluator:
+    return lambda world, environment: kind.constant(reals.real(sum(1 for _ in world.elements(node.sort))))
 
 
-def _length(node: Length, order: int) -> Evaluator:
-    return lambda world, environment: _constant(reals.real(world.lengths[node.sort]), order)
+def _length(node: Length, kind: Arithmetic) -> Evaluator:
+    return lambda world, environment: kind.constant(reals.real(world.lengths[node.sort]))
 
 
-def _derivative(node: Derivative, order: int) -> Evaluator:
-    body = _evaluator(node.body, order + 1)
-    return lambda world, environment: body(world, environment)[1:]
+def _derivative(node: Derivative, kind: Arithmetic) -> Evaluator:
+    return _derivative_of(node.body, kind)
 
 
-def _infinity(node: Infinity, order: int) -> Evaluator:
-    return _always(_constant(reals.INFINITY, order))
+def _derivative_of(node: Term, kind: Arithmetic) -> Evaluator:
+    body = _evaluator(node, kind.with_derivative())
+    return lambda world, environment: kind.derivative(body(world, environment))
 
 
-def _supremum(node: Supremum, order: int) -> Evaluator:
-    index, body = node.index, _evaluator(node.body, 0)
+def _infinity(node: Infinity, kind: Arithmetic) -> Evaluator:
+    return _always(kind.constant(reals.INFINITY))
 
-    def value(world: World, environment: Environment) -> Jet:
-        jets = [body(world, {**environment, index: element}) for element in world.elements(index.sort)]
-        if order:
+
+def _supremum(node: Supremum, kind: Arithmetic) -> Evaluator:
+    index, body = node.index, _evaluator(node.body, kind)
+
+    def value(world: World, environment: Environment) -> Any:
+        if kind.order:
             raise Undefined(node, "the slope of a supremum")
-        best = jets[0][0]
-        for (other,) in jets[1:]:
-            larger = holds(other, ">", best)
-            if larger is None:
+        best, *others = [body(world, {**environment, index: element}) for element in world.elements(index.sort)]
+        for other in others:
+            order = kind.compare(other, best)
+            if order is None:
                 raise Undetermined
-            best = other if larger else best
-        return (best,)
+            best = other if order > 0 else best
+        return best
 
     return value
 
 
-def _limit(node: Limit, order: int) -> Evaluator:
-    def value(world: World, environment: Environment) -> Jet:
+def _limit(node: Limit, kind: Arithmetic) -> Evaluator:
+    def value(world: World, environment: Environment) -> Any:
         # A limit is not a value of the world; `calculus` looks at it.
         raise Undetermined
 
@@ -634,8 +555,8 @@ _RULES: Mapping[type[Term], Callable[..., Evaluator]] = {
     Add: _add,
     Multiply: _multiply,
     Power: _power,
-    Log: _log,
-    Exp: _exp,
+    Log: _kept(_log),
+    Exp: _kept(_exp),
     Sum: _kept(_sum),
     Expectation: _kept(_expectation),
     Minimum: _extremum,

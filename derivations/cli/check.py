@@ -76,7 +76,7 @@ def _evaluated(statement: Statement, world: World) -> bool:
 
 def _value(term: Term, world: World) -> str:
     from derivations.checker import reals
-    from derivations.checker.worlds import Undefined, Undetermined
+    from derivations.checker.jets import Undefined, Undetermined
 
     try:
         return reals.show(world.value(term))
@@ -88,7 +88,8 @@ def _value(term: Term, world: World) -> str:
 
 def _found(given: Hypothesis, world: World) -> str:
     """Whether a relation holds in a world, for all values of its own indices."""
-    from derivations.checker.worlds import Undefined, Undetermined, free_assignments
+    from derivations.checker.jets import Undefined, Undetermined
+    from derivations.checker.worlds import free_assignments
 
     try:
         for at in free_assignments(given.for_all, world):
@@ -102,7 +103,8 @@ def _found(given: Hypothesis, world: World) -> str:
 
 
 def _is_true(given: Hypothesis | Indicator, world: World, at: Environment) -> bool:
-    from derivations.checker.worlds import Undetermined, holds
+    from derivations.checker.jets import Undetermined
+    from derivations.checker.worlds import holds
 
     answer = holds(world.value(given.left, at), given.relation, world.value(given.right, at))
     if answer is None:

@@ -9,6 +9,7 @@ import pytest
 
 from derivations.checker import reals
 from derivations.checker.errors import StatementError
+from derivations.checker.jets import Undefined
 from derivations.checker.proof import ByCalculation, Unproved, algebra, begin, lemma, prove
 from derivations.checker.statement import (
     Hypothesis,
@@ -43,7 +44,7 @@ from derivations.checker.terms import (
 )
 from derivations.checker.verdict import check, judge
 from derivations.checker.wellformed import require
-from derivations.checker.worlds import Undefined, World, holds, world
+from derivations.checker.worlds import World, holds, world
 
 d, e = parameter("d", REAL, depends=True), parameter("e", REAL, depends=True)
 c = parameter("c", REAL)

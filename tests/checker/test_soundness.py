@@ -18,6 +18,7 @@ from derivations.checker import arithmetic, reals, wellformed
 from derivations.checker import normal_form as nf
 from derivations.checker.errors import StatementError, Undecided
 from derivations.checker.facts import Facts
+from derivations.checker.jets import Undefined, Undetermined
 from derivations.checker.proof import Unproved, prove
 from derivations.checker.refute import fails_in
 from derivations.checker.statement import Statement, statement
@@ -55,7 +56,7 @@ from derivations.checker.terms import (
     rebuild,
     term,
 )
-from derivations.checker.worlds import Undefined, Undetermined, World, free_assignments, world
+from derivations.checker.worlds import World, free_assignments, world
 
 X, Y = Sort("X"), Sort("Y")
 SCOPE = (Index("y", Y), Index("z", Y), Index("x", X))

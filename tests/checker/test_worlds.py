@@ -11,8 +11,9 @@ from pathlib import Path as FilePath
 import pytest
 from flint import arb
 
-from derivations.checker import reals, worlds
+from derivations.checker import jets, reals, worlds
 from derivations.checker.errors import BadInput
+from derivations.checker.jets import Undefined, Undetermined, as_float
 from derivations.checker.statement import statement
 from derivations.checker.terms import (
     POSITIVE,
@@ -48,7 +49,7 @@ from derivations.checker.terms import (
     total,
 )
 from derivations.checker.verdict import judge
-from derivations.checker.worlds import Undefined, Undetermined, World, holds, world
+from derivations.checker.worlds import World, holds, world
 
 X, Y = Sort("X"), Sort("Y")
 H = histories("H", start=[X], step=[Y])
@@ -112,6 +113,7 @@ ALONE = world({}, {d: 2, e: 5, c: -3}, slopes={d: 1, e: -2})
 )
 def test_value_by_hand(value: Term, expected: Fraction | int) -> None:
     assert W(value) == expected
+    assert W.estimate(value) == pytest.approx(float(expected), abs=1e-12)
 
 
 def test_free_indices_are_given_by_name() -> None:
@@ -151,6 +153,7 @@ def test_an_expectation_sums_over_the_support_only() -> None:
 )
 def test_first_derivative_by_hand(value: Term, expected: Fraction | int) -> None:
     assert W(value, y=0) == expected
+    assert W.estimate(value, {y: 0}) == pytest.approx(float(expected), abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +192,26 @@ def test_an_expectation_under_a_moving_law_counts_what_enters_the_support() -> N
     entering = world({Y: 2}, {moving: {0: 1, 1: 0}, f: [2, 7]}, slopes={moving: {0: -1, 1: 1}})
     assert entering(E(moving(y), f(y))) == 2
     assert entering(D(E(moving(y), f(y)))) == 5
+
+
+# --- floats, by which a search is led -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [kl(p, q, y), E(p(y), exp(f(y))), log(E(q(y), exp(-f(y)))) - c], ids=str)
+def test_an_estimate_is_near_to_what_is_irrational(value: Term) -> None:
+    assert W.estimate(value) == pytest.approx(as_float(W.value(value)), rel=1e-12)
+
+
+def test_an_estimate_is_not_there_where_the_value_is_not() -> None:
+    away = world({Y: 2}, {p: [1, 0], q: [1, 0], f: [2, 7]})
+    assert away.estimate(E(p(y), f(y) / p(y))) == 2
+    for value in (Sum(y, f(y) / p(y)), Sum(y, log(p(y)))):
+        with pytest.raises(Undefined):
+            away.estimate(value)
+
+
+def test_an_estimate_that_overflows_is_infinite() -> None:
+    assert W.estimate(exp(exp(exp(e)))) == float("inf")
 
 
 # --- logarithms and balls -------------------------------------------------------------------------------------------
@@ -377,11 +400,13 @@ def imported(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def test_worlds_knows_nothing_of_proofs() -> None:
-    """It imports the language, the real numbers and the errors; printing only to show itself."""
+    """It imports the language, the real numbers, their arithmetic and the errors; printing only to show itself."""
     tree = ast.parse(FilePath(worlds.__file__).read_text(encoding="utf-8"))
     top = imported(tree.body) - {"collections.abc"}
-    assert top == {"terms", "reals", "errors"}
+    assert top == {"terms", "reals", "jets", "errors"}
     assert imported(ast.walk(tree)) - top <= {"collections.abc", "printing"}
+    arithmetic = ast.parse(FilePath(jets.__file__).read_text(encoding="utf-8"))
+    assert imported(ast.walk(arithmetic)) == {"terms", "reals"}
 
 
 def test_an_index_and_its_namesake_of_another_sort_are_told_apart() -> None:
@@ -403,7 +428,7 @@ def test_the_logarithm_of_a_large_number_is_exact_where_its_factors_are_found_qu
 
 def test_the_logarithm_of_a_number_that_does_not_fall_apart_is_a_ball() -> None:
     value = PRIMES[0] * PRIMES[1]
-    for number in (reals.real(value), reals.real(Fraction(1, value))):
+    for number in (reals.real(value), reals.real(Fraction(1, value)), reals.real(2**4096 + 1)):
         found = reals.log(number)
         assert isinstance(found, arb)
         assert found.exp().contains(number)
