@@ -70,7 +70,7 @@ def _look(
     left = BALANCED if balances else AT_THE_EDGE
     kept = [0, 0]  # of the worlds as drawn: how many there were, and in how many what is assumed holds
     # Larger worlds take longer, and are drawn the more seldom for it.
-    shares = [1 / max(1, sum(len(slot.keys) for slot in parts)) ** 1.4 for _, parts in places]
+    shares = [1 / max(1, sum(len(slot.keys) for slot in parts)) ** 1.6 for _, parts in places]
     for number, (sizes, parts) in enumerate(draw.choices(places, shares, k=IN_VAIN * worlds)):
         if question.admitted >= worlds or (number >= HOPELESS * worlds and SELDOM * question.admitted < worlds):
             break

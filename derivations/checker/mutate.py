@@ -316,7 +316,7 @@ HARD = Effort(minimise=0, again=0)  # for what is neither proved nor refuted qui
 LARGE = Effort(sizes=8, ordered=30, random=20, late=0, minimise=0, again=0, fewest=HARD.entries + 1, entries=130)
 
 PATIENCE, LITTLE_PATIENCE = (1000, 3000), (80, 120)  # milliseconds: for one question, and for all
-UNPROVED = 150  # more worlds for what is not proved, of which many were looked at before: nothing is claimed of it
+UNPROVED = 200  # more worlds for what is not proved, of which many were looked at before: nothing is claimed of it
 
 Prover = Callable[[Statement], Proof]
 Proposal = Callable[[Statement], Counterexample | None]
