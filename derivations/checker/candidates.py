@@ -360,6 +360,11 @@ def measure(sizes: dict[Sort, int], lengths: dict[Sort, int], chosen: Sequence[t
     return total, sum(o.nonzero for _, o in chosen), sum(o.weight for _, o in chosen)
 
 
+def choices_of(sizes: Sizes, chosen: Sequence[tuple[Slot, Option]]) -> object:
+    """What tells one choice from another, of the sizes and of an option for each slot."""
+    return (*sizes[0].values(), *sizes[1].values(), *[option for _, option in chosen])
+
+
 def in_order(parts: Sequence[Slot]) -> Iterator[tuple[int, ...]]:
     """Choices of an option for each slot, by their joint cost; each once."""
     if any(not slot.options for slot in parts):

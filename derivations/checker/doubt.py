@@ -16,7 +16,7 @@ from itertools import islice
 from flint import fmpq
 
 from derivations.checker import reals
-from derivations.checker.candidates import Option, Sizes, Slot, build, in_order, option_of
+from derivations.checker.candidates import Option, Sizes, Slot, build, choices_of, in_order, option_of
 from derivations.checker.jets import Undefined, Undetermined
 from derivations.checker.question import Question
 from derivations.checker.reals import Real
@@ -44,9 +44,12 @@ class Doubt:
     worlds: int
 
 
-def doubt(statement: Statement, worlds: int, seed: int = 0) -> Doubt:
-    """Looks for a counterexample in so many worlds; fewer where that many do not satisfy what is assumed."""
-    question = Question(statement)
+def doubt(statement: Statement, worlds: int, seed: int = 0, question: Question | None = None) -> Doubt:
+    """Looks for a counterexample in so many worlds; fewer where that many do not satisfy what is assumed.
+
+    Those that a `question` on the statement remembers are among them, and are not looked at again.
+    """
+    question = question or Question(statement)
     places = list(places_of(question, Effort(sizes=PLACES)))
     found = _look(question, places, worlds, random.Random(seed)) if places else None
     if found is None:
@@ -93,6 +96,8 @@ def _look(
 
 
 def _attempt(question: Question, sizes: Sizes, chosen: Sequence[tuple[Slot, Option]]) -> Found | None:
+    if choices_of(sizes, chosen) in question.harmless:
+        return None
     world = build(question, *sizes, chosen)
     failing = None if world is None else question.counterexample(world)
     return None if failing is None else Found(failing, *sizes, tuple(chosen))

@@ -26,6 +26,7 @@ from derivations.checker.doubt import doubt
 from derivations.checker.errors import DerivationsError
 from derivations.checker.limit_worlds import limit_fails
 from derivations.checker.proof import Proof, Unproved, prove, spelled_out
+from derivations.checker.question import Question
 from derivations.checker.refute import Counterexample, Effort, refute
 from derivations.checker.statement import CONVERSE, NEGATION, Statement
 from derivations.checker.terms import (
@@ -345,14 +346,16 @@ def attack(
     if given.exists:
         return _attack_on_existence(mutant, provers, proposals, worlds)
     shown = _without_limit(given)
-    found, looked = _proposed(given, proposals) or refute(shown, QUICK), 0
+    question = Question(shown)
+    found, looked = _proposed(given, proposals) or refute(shown, QUICK, question=question), 0
     # What is false is proved by a fault, at once or never: a fault does not need time.
     with patience(*(PATIENCE if found is None else LITTLE_PATIENCE)):
         proof, reason = _proof(given, provers)
     if found is None and proof is None:
         found = limit_fails(given) or refute(shown, HARD) or refute(shown, LARGE) or descend(shown)
     if found is None:
-        doubted = doubt(shown, worlds if proof is not None else min(worlds, UNPROVED))
+        proved = proof is not None
+        doubted = doubt(shown, worlds, question=question) if proved else doubt(shown, min(worlds, UNPROVED))
         found, looked = doubted.found, doubted.worlds
     if found is not None:
         return Trial(mutant, REFUTED if proof is None else WRONGLY_PROVED, found, proof, looked)

@@ -21,6 +21,7 @@ from derivations.checker.candidates import (
     Sizes,
     Slot,
     build,
+    choices_of,
     cost_of,
     in_order,
     is_as_declared,
@@ -100,7 +101,7 @@ def _attempt(
     question: Question, sizes: dict[Sort, int], lengths: dict[Sort, int], chosen: Sequence[tuple[Slot, Option]]
 ) -> Found | None:
     # In order, at random, while shrinking and at a second look the same choices are met again.
-    key = (*sizes.values(), *lengths.values(), *[option for _, option in chosen])
+    key = choices_of((sizes, lengths), chosen)
     if key in question.harmless:
         return None
     world = build(question, sizes, lengths, chosen)
@@ -232,9 +233,14 @@ def _smallest(question: Question, found: Found, sizes: Sizes, parts: Sequence[Sl
     return _in_order(question, sizes, parts, effort.minimise, found.measure) or found
 
 
-def refute(statement: Statement, effort: Effort = THOROUGH, seed: int = 0) -> Counterexample | None:
-    """The smallest world found in which a statement fails; for a statement of existence, in which it holds."""
-    question = Question(statement)
+def refute(
+    statement: Statement, effort: Effort = THOROUGH, seed: int = 0, question: Question | None = None
+) -> Counterexample | None:
+    """The smallest world found in which a statement fails; for a statement of existence, in which it holds.
+
+    A `question` on the statement remembers the worlds that were looked at, for who looks further.
+    """
+    question = question or Question(statement)
     found = _search(question, effort, seed)
     if found is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,10 @@ from derivations import (
     parameter,
     statement,
 )  # fmt: skip
-from derivations.checker.doubt import doubt
-from derivations.checker.refute import fails_in
+from derivations.checker import candidates
+from derivations.checker.doubt import Doubt, doubt
+from derivations.checker.question import Question
+from derivations.checker.refute import Effort, fails_in, refute
 
 Y = Sort("Y")
 y, w = Y.indices("y w")
@@ -77,6 +80,25 @@ def test_only_worlds_with_what_is_assumed_are_counted() -> None:
     narrow = statement(c * c, "≥", 0, assuming=[assume("c between", c * (1 - c), ">", 0)])
     assert doubt(narrow, 50).worlds >= 50
     assert doubt(statement(c, "=", d, assuming=[assume("never", c * c, "<", 0)]), 50).worlds == 0
+
+
+@pytest.mark.parametrize("given", TRUE, ids=repr)
+def test_worlds_that_were_looked_at_before_count_and_are_not_looked_at_again(
+    given: Statement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = Question(given)
+    assert refute(given, Effort(sizes=6, ordered=20, random=10, late=10), question=question) is None
+    seen, known, looked_at = question.admitted, frozenset(question.harmless), []
+
+    def build(question: Question, sizes: Any, lengths: Any, chosen: Any) -> Any:
+        looked_at.append(candidates.choices_of((sizes, lengths), chosen))
+        return candidates.build(question, sizes, lengths, chosen)
+
+    monkeypatch.setattr("derivations.checker.doubt.build", build)
+    assert doubt(given, seen, question=question) == Doubt(None, seen)
+    assert seen + 50 <= doubt(given, seen + 50, question=question).worlds < seen + 60
+    assert len(looked_at) >= 50
+    assert not known & set(looked_at)
 
 
 def test_it_is_the_same_each_time() -> None:
