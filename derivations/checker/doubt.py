@@ -47,7 +47,7 @@ class Doubt:
 def doubt(statement: Statement, worlds: int, seed: int = 0, question: Question | None = None) -> Doubt:
     """Looks for a counterexample in so many worlds; fewer where that many do not satisfy what is assumed.
 
-    Those that a `question` on the statement remembers are among them, and are not looked at again.
+    Those that a `question` on the statement remembers are among them, and are not gone through again in order.
     """
     question = question or Question(statement)
     places = list(places_of(question, Effort(sizes=PLACES)))
@@ -64,8 +64,10 @@ def _look(
     for sizes, parts in places:
         for ranks in islice(in_order(parts), IN_ORDER):
             chosen = [(slot, slot.options[rank]) for slot, rank in zip(parts, ranks, strict=True)]
-            found = _attempt(question, sizes, chosen)
-            if found is not None or question.admitted >= worlds:
+            if question.admitted >= worlds:
+                return None
+            found = None if choices_of(sizes, chosen) in question.harmless else _attempt(question, sizes, chosen)
+            if found is not None:
                 return found
     meet = question.statement.relation in MEET and not question.statement.exists
     edges, balances = edges_of(question), balances_of(question)
@@ -96,8 +98,6 @@ def _look(
 
 
 def _attempt(question: Question, sizes: Sizes, chosen: Sequence[tuple[Slot, Option]]) -> Found | None:
-    if choices_of(sizes, chosen) in question.harmless:
-        return None
     world = build(question, *sizes, chosen)
     failing = None if world is None else question.counterexample(world)
     return None if failing is None else Found(failing, *sizes, tuple(chosen))
